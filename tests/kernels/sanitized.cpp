@@ -82,6 +82,30 @@ static Results run_stem_and_pool(const unrolled::KernelTable &table, std::size_t
     return all;
 }
 
+// The head of sequences of several steps, time first or sequence first, forward and backward.
+static Results run_head(const unrolled::KernelTable &table, std::size_t rows, std::size_t steps,
+                        std::size_t width, std::size_t outputs, bool drops) {
+    const std::size_t M = rows * steps;
+    const auto features = numbers(M * width), keep = numbers(M * width), center = numbers(width),
+               factor = numbers(width), weight = numbers(outputs * width), bias = numbers(outputs),
+               inputs = numbers(M * width), results = numbers(M * outputs), d_features = numbers(M * width),
+               d_weight = numbers(outputs * width), d_bias = numbers(outputs);
+    const auto row = static_cast<std::ptrdiff_t>(width);
+    const auto step = static_cast<std::ptrdiff_t>(rows * width);
+    const unrolled::LinearHead head{rows, steps, width, outputs, 2, {features.get(), row, step},
+                                    {drops ? keep.get() : nullptr, row, step}, 1.5f, center.get(),
+                                    factor.get(), weight.get(), bias.get()};
+    for (const int threads : {1, 2}) {
+        table.linear_head_forward(head, inputs.get(), results.get(), threads);
+        table.linear_head_backward(head, {inputs.get(), results.get(), {d_features.get(), row, step},
+                                          d_weight.get(), d_bias.get()}, threads);
+    }
+    Results all;
+    append(all, results, M * outputs), append(all, d_features, M * width);
+    append(all, d_weight, outputs * width), append(all, d_bias, outputs);
+    return all;
+}
+
 static Results run_loss_and_step(const unrolled::KernelTable &table, std::size_t rows, std::size_t classes) {
     const auto logits = numbers(rows * classes), weights = numbers(classes), gradient = numbers(rows * classes);
     const std::unique_ptr<std::int64_t[]> targets(new std::int64_t[rows]);
@@ -160,6 +184,12 @@ int main() {
     for (const std::size_t rows : {1, 2, 5, 33})
         for (const std::size_t classes : {1, 2, 16, 37})
             require_same("loss or step", [&] { return run_loss_and_step(table, rows, classes); });
+    for (const std::size_t rows : {1, 5, 9})
+        for (const std::size_t steps : {1, 3})
+            for (const std::size_t width : {1, 16, 37})
+                for (const std::size_t outputs : {1, 8, 33})
+                    for (const bool drops : {false, true})
+                        require_same("head", [&] { return run_head(table, rows, steps, width, outputs, drops); });
     run(table.tanh_float);
     run(table.tanh_double);
     run(table.sigmoid_float);

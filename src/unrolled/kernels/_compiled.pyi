@@ -49,6 +49,13 @@ def pool_backward(
     states: Any, lengths: Any, poolings: tuple[int, ...], threads: int, d_pooled: Any, maxima: Any,
     d_states: Any, /,
 ) -> bool: ...  # fmt: skip
+def linear_head_forward(
+    operands: tuple[Any, ...], keep_scale: float, threads: int, inputs: Any, outputs: Any, /
+) -> bool: ...
+def linear_head_backward(
+    operands: tuple[Any, ...], keep_scale: float, threads: int, inputs: Any, d_outputs: Any, d_features: Any,
+    d_weight: Any, d_bias: Any, /,
+) -> bool: ...  # fmt: skip
 def cross_entropy(
     logits: Any, targets: Any, weights: Any, divisor: float, threads: int, row_weights: Any, gradient: Any, /
 ) -> float | None: ...

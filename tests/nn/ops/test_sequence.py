@@ -1,11 +1,95 @@
-"""Cross-entropy of the kernels; stem and pooling are held against their modules in tests/nn/modules."""
+"""Head and cross-entropy of the kernels; tests/nn/modules hold stem and pooling against their modules."""
 
 import pytest
 import torch
 from torch import nn
 from torch._subclasses import FakeTensorMode
 
-from unrolled.nn.ops.sequence import Poolings, StemOperands, conv_stem, cross_entropy, pool, runs_on_kernels
+from unrolled.nn.ops.sequence import (
+    HeadOperands,
+    Poolings,
+    StemOperands,
+    conv_stem,
+    cross_entropy,
+    linear_head,
+    linear_head_backward,
+    pool,
+    runs_on_kernels,
+)
+
+
+def _head(shape: tuple[int, ...], outputs: int, *, drops: bool) -> HeadOperands:
+    """Operands of a head; features of several steps have time first in memory."""
+    torch.manual_seed(0)
+    D = shape[-1]
+    features = torch.randn(shape)
+    if features.ndim == 3:
+        features = features.transpose(0, 1).contiguous().transpose(0, 1)
+    keep = torch.empty_like(features).bernoulli_(0.7) if drops else None
+    weight, bias = torch.randn(outputs, D), torch.randn(outputs)
+    return HeadOperands(features, torch.randn(D), torch.rand(D) + 0.5, weight, bias, keep)
+
+
+def _run_head(operands: HeadOperands, keep_scale: float, threads: int) -> tuple[torch.Tensor, ...]:
+    """Outputs, and the gradients of features, weight and bias for some gradient of the outputs."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        outputs, inputs = linear_head(operands, keep_scale)
+        d_outputs = torch.linspace(-1, 2, outputs.numel()).view_as(outputs)
+        d_weight, d_bias = torch.full_like(operands.weight, 7), torch.full_like(operands.bias, 7)
+        d_features = linear_head_backward(operands, keep_scale, inputs, d_outputs, d_weight, d_bias)
+    finally:
+        torch.set_num_threads(before)
+    return outputs, d_features, d_weight, d_bias
+
+
+@pytest.mark.parametrize("drops", [False, True])
+@pytest.mark.parametrize(
+    ("shape", "outputs"),
+    [((1, 1), 1), ((2, 5), 3), ((9, 16), 8), ((5, 7, 33), 17), ((31, 9, 64), 40), ((300, 97), 65)],
+)
+def test_the_head_equals_its_formula(shape: tuple[int, ...], outputs: int, drops: bool) -> None:
+    """Outputs and all gradients beside autograd's in float64; features of one step, and of several."""
+    operands = _head(shape, outputs, drops=drops)
+    scale = 1 / 0.7 if drops else 1.0
+    features, weight, bias = (operands[k].double().requires_grad_() for k in (0, 3, 4))
+    scaled = (features - operands.center.double()) * operands.factor.double()
+    if operands.keep is not None:
+        scaled = scaled * operands.keep.double() * scale
+    expected = nn.functional.linear(scaled, weight, bias)
+    expected.backward(torch.linspace(-1, 2, expected.numel()).view_as(expected).double())
+    results = _run_head(operands, scale, 1)
+    for result, exact in zip(
+        results, (expected.detach(), features.grad, weight.grad, bias.grad), strict=True
+    ):
+        assert exact is not None
+        assert result.shape == exact.shape
+        bound = 1e-6 * float(1 + exact.abs().max())
+        torch.testing.assert_close(result.double(), exact, rtol=1e-6, atol=bound)
+
+
+def test_the_head_does_not_depend_on_the_number_of_threads() -> None:
+    """To the bit, where the work is enough for two."""
+    operands = _head((60, 50, 70), 12, drops=True)
+    for one, two in zip(_run_head(operands, 1.5, 1), _run_head(operands, 1.5, 2), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_the_gradient_of_features_lies_as_they_do() -> None:
+    """Time first: what goes back into a recurrence is not copied."""
+    operands = _head((4, 6, 5), 3, drops=False)
+    assert _run_head(operands, 1.0, 1)[1].stride() == operands.features.stride()
+    assert not operands.features.is_contiguous()
+
+
+def test_a_feature_that_is_not_finite_reaches_the_outputs() -> None:
+    """A training that broke must say so, whatever the place in a tile."""
+    for row in (0, 8, 9):
+        operands = _head((10, 19), 2, drops=False)
+        operands.features[row, 18] = torch.nan
+        outputs = linear_head(operands)[0]
+        assert outputs.isnan().all(1).nonzero().flatten().tolist() == [row]
 
 
 @pytest.mark.parametrize(("rows", "classes"), [(1, 1), (2, 2), (5, 17), (300, 16), (64, 1000), (0, 3)])

@@ -1,4 +1,4 @@
-// Stem, pooling and loss of a sequence network, on torch's tensors.
+// Stem, pooling, head and loss of a sequence network, on torch's tensors.
 //
 // Every function returns false, the loss None, before anything is written, for tensors that the kernels cannot
 // read as they are; nn/ops/sequence.py hands over no such tensors.
@@ -114,6 +114,71 @@ bool pooling_backward(nb::handle states, nb::handle lengths, const nb::tuple &po
     return true;
 }
 
+// View rows of features, (B, D) or (B, T, D); None stays null.
+template <class T>
+bool view_features(nb::handle tensor, const LinearHead &head, StepView<T> &to) {
+    TensorDescription description{};
+    if (tensor.is_none()) return true;
+    if (!describe_source(tensor, description)) return false;
+    if (description.ndim != 2) return view(tensor, {head.rows, head.steps, head.width}, to);
+    const std::int64_t shape[] = {description.shape[0], 1, description.shape[1]};
+    const std::int64_t strides[] = {description.strides[0], 0, description.strides[1]};
+    description.ndim = 3, description.shape = shape, description.strides = strides;
+    if (!matches<StepView<T>>(description, {head.rows, head.steps, head.width})) return false;
+    to = Viewed<StepView<T>>::of(description);
+    return true;
+}
+
+// features, center, factor, weight, bias, keep; `keep_scale` multiplies what is kept.
+bool describe_head(const nb::tuple &tensors, float keep_scale, int threads, LinearHead &head) {
+    TensorDescription features{}, weight{};
+    if (tensors.size() != 6 || !describe_source(tensors[0], features) || features.ndim < 2 ||
+        features.ndim > 3 || !describe_source(tensors[3], weight) || weight.ndim != 2)
+        return false;
+    const auto size = [](std::int64_t n) { return static_cast<std::size_t>(n); };
+    head = {.rows = size(features.shape[0]),
+            .steps = features.ndim == 2 ? 1 : size(features.shape[1]),
+            .width = size(features.shape[features.ndim - 1]),
+            .outputs = size(weight.shape[0]),
+            .threads = threads,
+            .features = {}, .keep = {},
+            .keep_scale = keep_scale,
+            .center = {}, .factor = {}, .weight = {}, .bias = {}};
+    return view_features(tensors[0], head, head.features) && view(tensors[1], {head.width}, head.center) &&
+           view(tensors[2], {head.width}, head.factor) &&
+           view(tensors[3], {head.outputs, head.width}, head.weight) &&
+           view(tensors[4], {head.outputs}, head.bias) && view_features(tensors[5], head, head.keep);
+}
+
+bool head_forward(const nb::tuple &tensors, float keep_scale, int threads, nb::handle inputs,
+                  nb::handle outputs) {
+    LinearHead head{};
+    Array<float> to_inputs{}, to_outputs{};
+    if (!describe_head(tensors, keep_scale, threads, head) ||
+        !view(inputs, {head.rows * head.steps, head.width}, to_inputs) ||
+        !view(outputs, {head.rows * head.steps, head.outputs}, to_outputs))
+        return false;
+    nb::gil_scoped_release released;
+    linear_head_forward(head, to_inputs, to_outputs);
+    return true;
+}
+
+bool head_backward(const nb::tuple &tensors, float keep_scale, int threads, nb::handle inputs,
+                   nb::handle d_outputs, nb::handle d_features, nb::handle d_weight, nb::handle d_bias) {
+    LinearHead head{};
+    LinearHeadGradients gradients{};
+    if (!describe_head(tensors, keep_scale, threads, head) ||
+        !view(inputs, {head.rows * head.steps, head.width}, gradients.inputs) ||
+        !view(d_outputs, {head.rows * head.steps, head.outputs}, gradients.d_outputs) ||
+        !view_features(d_features, head, gradients.d_features) ||
+        !view(d_weight, {head.outputs, head.width}, gradients.d_weight) ||
+        !view(d_bias, {head.outputs}, gradients.d_bias))
+        return false;
+    nb::gil_scoped_release released;
+    linear_head_backward(head, gradients);
+    return true;
+}
+
 // The loss; None for tensors that the kernels cannot read.
 nb::object loss_of(nb::handle logits, nb::handle targets, nb::handle weights, double divisor, int threads,
                    nb::handle row_weights, nb::handle gradient) {
@@ -156,6 +221,8 @@ void bind_sequence(nb::module_ &m) {
           nb::arg().none());
     m.def("pool_backward", pooling_backward, nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(),
           nb::arg().none(), nb::arg());
+    m.def("linear_head_forward", head_forward);
+    m.def("linear_head_backward", head_backward);
     m.def("cross_entropy", loss_of, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(),
           nb::arg());
 }

@@ -28,7 +28,7 @@ struct TensorDescription {
     ElementKind kind;
     std::uint8_t bits;
     std::uint16_t lanes;
-    std::int64_t *shape, *strides;
+    const std::int64_t *shape, *strides;
     std::uint64_t byte_offset;
 
     // Contiguous from axis `first` on; axes before it may have any strides. Without elements strides are

@@ -56,6 +56,8 @@ struct KernelTable {
     std::size_t (*pack_network)(SteppedNetwork &network, void *block);
     std::size_t (*count_sequence_bytes)(const SequenceSteps &call, std::size_t rows);
     void (*step_sequences)(const SequenceSteps &call, std::size_t first, std::size_t last, void *scratch);
+    void (*linear_head_forward)(const LinearHead &head, float *inputs, float *outputs, int threads);
+    void (*linear_head_backward)(const LinearHead &head, const LinearHeadGradients &gradients, int threads);
     double (*cross_entropy)(const CrossEntropy &problem, int threads);
     std::size_t (*readout_saved)(const QuantileReadout &problem);
     double (*quantile_readout_forward)(const QuantileReadout &problem, float *d_states, float *saved,

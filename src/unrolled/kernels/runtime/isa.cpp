@@ -6,6 +6,7 @@
 #include "runtime/dispatch.hpp"
 #include "sequence/conv_stem.hpp"
 #include "sequence/cross_entropy.hpp"
+#include "sequence/linear_head.hpp"
 #include "sequence/pooling.hpp"
 #include "simd/math.hpp"
 #include "streaming/sequence_step.hpp"
@@ -44,6 +45,8 @@ const KernelTable kernels{
     pack_network,
     count_sequence_bytes,
     step_sequences,
+    linear_head_forward,
+    linear_head_backward,
     cross_entropy,
     readout_saved,
     quantile_readout_forward,

@@ -1,8 +1,8 @@
 // Problem descriptors of the parts of a sequence network around its recurrence: the convolutional stem
-// before it, the pooling of its states and the loss after it.
+// before it, the pooling of its states, the head and the loss after it.
 //
-// Plain data only, as in rnn/problem.hpp. Shapes: B rows, T steps, F inputs, C channels, H units; T' = T /
-// stride, rounded up.
+// Plain data only, as in rnn/problem.hpp. Shapes: B rows, T steps, F inputs, C channels, H units, D features, K
+// outputs; T' = T / stride, rounded up.
 #pragma once
 
 #include "rnn/problem.hpp"
@@ -62,6 +62,24 @@ struct PoolGradients {
     Array<float> d_states;  // (T, B, H), zero beyond a length
 };
 
+// Outputs W ((f - center) factor keep keep_scale) + b of features f, one row for each step of each sequence;
+// `keep` is 1, or 0 for a feature that is dropped.
+struct LinearHead {
+    std::size_t rows, steps, width, outputs;  // B, T, D, K; M = B T
+    int threads;
+    StepView<const float> features, keep;  // (B, T, D); keep is null where none is dropped
+    float keep_scale;
+    Array<const float> center, factor;  // (D,)
+    Array<const float> weight, bias;    // (K, D), (K,)
+};
+
+struct LinearHeadGradients {
+    Array<const float> inputs;     // (M, D) of the weights, as forward wrote them
+    Array<const float> d_outputs;  // (M, K)
+    StepView<float> d_features;    // (B, T, D)
+    Array<float> d_weight, d_bias;
+};
+
 // Σ v w[y] (log Σ_k e^(z_k) - z_y) / divisor over the rows z of the logits, and its gradient.
 struct CrossEntropy {
     std::size_t rows, classes;
@@ -86,6 +104,10 @@ void conv_stem_forward(const ConvStem &stem, const ConvStemOutputs &outputs);
 void conv_stem_backward(const ConvStem &stem, const ConvStemGradients &gradients);
 void pool_forward(const Pool &pool, const PoolOutputs &outputs);
 void pool_backward(const Pool &pool, const PoolGradients &gradients);
+
+// Write the inputs of the weights, (M, D), and the outputs, (M, K).
+void linear_head_forward(const LinearHead &head, float *inputs, float *outputs);
+void linear_head_backward(const LinearHead &head, const LinearHeadGradients &gradients);
 
 // Compute the loss and write its gradient. Throw std::invalid_argument for a target that is no class.
 double cross_entropy(const CrossEntropy &problem);

@@ -57,6 +57,15 @@ RowPlan plan_of(const Pool &pool, const Attention &attention) {
     return {pool.rows, pool.steps, pool.lengths, pool.threads, 2.0 * units * units};
 }
 
+// Threads for `passes` products of all features with the weights.
+int threads_for(const LinearHead &head, double passes) {
+    watch_contention();
+    const auto features = static_cast<double>(head.rows * head.steps * head.width);
+    const double work = 2.0 * passes * features * static_cast<double>(head.outputs + 2) / kMinThreadWork;
+    const double most = std::clamp(head.threads, 1, kMaxThreads);
+    return static_cast<int>(std::clamp(work, 1.0, most));
+}
+
 }  // namespace
 
 void conv_stem_forward(const ConvStem &stem, const ConvStemOutputs &outputs) {
@@ -74,6 +83,13 @@ void pool_backward(const Pool &pool, const PoolGradients &gradients) {
 
 void attention_pool(const Pool &pool, const Attention &attention, float *out) {
     selected().attention_forward(pool, attention, out, pool.units, plan_of(pool, attention).partition());
+}
+
+void linear_head_forward(const LinearHead &head, float *inputs, float *outputs) {
+    selected().linear_head_forward(head, inputs, outputs, threads_for(head, 1));
+}
+void linear_head_backward(const LinearHead &head, const LinearHeadGradients &gradients) {
+    selected().linear_head_backward(head, gradients, threads_for(head, 2));
 }
 
 double cross_entropy(const CrossEntropy &problem) {

@@ -21,7 +21,7 @@ from unrolled.nn.modules.input_decay import InputDecay
 from unrolled.nn.modules.pooling import Pooling, Standardize, sequence_mask
 from unrolled.nn.ops import torch_internals
 from unrolled.nn.ops.gradients import gradient_buffer, trains_plainly
-from unrolled.nn.ops.sequence import runs_on_kernels
+from unrolled.nn.ops.sequence import HeadOperands, linear_head, linear_head_backward, runs_on_kernels
 from unrolled.train.loop import BatchLoss
 from unrolled.train.threads import threads_for
 
@@ -334,22 +334,18 @@ class SequenceNetwork(nn.Module):
 
         It takes the outputs' gradient, writes those of the head's weights, and returns that of the features.
         """
-        scaled, weight, keep = self.standardize, self.head.weight, 1 - self.dropout.p
-        n_operations = features.numel() * len(weight)
-        with threads_for(n_operations):
-            inputs, factor = features - scaled.center, scaled.factor
-            if keep < 1 and self.training:
-                factor = torch.empty_like(inputs).bernoulli_(keep).mul_(factor / keep)
-            inputs *= factor
-            outputs = F.linear(inputs, weight, self.head.bias)
+        head, keep, mask = self.head, 1 - self.dropout.p, None
+        if keep < 1 and self.training:
+            with threads_for(features.numel()):
+                mask = torch.empty_like(features).bernoulli_(keep)
+        keep_scale = 1.0 if mask is None else 1 / keep
+        scaled = self.standardize
+        operands = HeadOperands(features, scaled.center, scaled.factor, head.weight, head.bias, mask)
+        outputs, inputs = linear_head(operands, keep_scale)
 
-        @torch.no_grad()
         def backward(d_outputs: Tensor) -> Tensor:
-            d_flat = d_outputs.flatten(0, -2)
-            with threads_for(2 * n_operations):
-                torch.mm(d_flat.t(), inputs.flatten(0, -2), out=gradient_buffer(weight))
-                torch.sum(d_flat, 0, out=gradient_buffer(self.head.bias))
-                return (d_outputs @ weight).mul_(factor)
+            gradients = gradient_buffer(head.weight), gradient_buffer(head.bias)
+            return linear_head_backward(operands, keep_scale, inputs, d_outputs, *gradients)
 
         return outputs, backward
 

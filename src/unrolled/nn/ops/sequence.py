@@ -1,10 +1,10 @@
 """Launch the parts of a sequence network around its recurrence on the kernels, without autograd.
 
-These are the convolutional stem, the pooling and the cross-entropy. Each returns or takes its gradient; the
-same in torch's operators is in the modules that define the formulas (`unrolled.nn.modules`), and of the
-cross-entropy in the estimators. float32 on the CPU only.
+These are the convolutional stem, the pooling, the linear head and the cross-entropy. Each returns or takes
+its gradient; the same in torch's operators is in the modules that define the formulas (`unrolled.nn.modules`)
+and, of head and cross-entropy, in the estimators. float32 on the CPU only.
 
-Shapes: B rows, T steps, F inputs, C channels, H units; T' = T / stride, rounded up.
+Shapes: B rows, T steps, F inputs, C channels, H units, D features, K outputs; T' = T / stride, rounded up.
 """
 
 from __future__ import annotations
@@ -45,6 +45,17 @@ class Poolings(NamedTuple):
     mean: int
     max: int
     width: int
+
+
+class HeadOperands(NamedTuple):
+    """Operands of the head, in the order in which the kernels take them."""
+
+    features: Tensor  # (B, D) or (B, T, D), the last axis contiguous
+    center: Tensor  # (D,)
+    factor: Tensor  # (D,)
+    weight: Tensor  # (K, D)
+    bias: Tensor  # (K,)
+    keep: Tensor | None = None  # as the features: 1, or 0 for one that is dropped; None where all are kept
 
 
 def runs_on_kernels(*tensors: Tensor) -> bool:
@@ -122,6 +133,50 @@ def pool_backward(
     )
     assert is_done, "the kernels refused tensors that nobody prepared for them"
     return d_states
+
+
+def linear_head(operands: HeadOperands, keep_scale: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Compute W ((f - center) factor keep keep_scale) + b for each row f of the features.
+
+    Args:
+        operands: contiguous but for features and keep.
+        keep_scale: what features are multiplied by that are kept.
+
+    Returns:
+        The outputs (B, K) or (B, T, K); and what W was multiplied with (M, D), M rows, for the way back.
+    """
+    features = operands.features
+    D, K = operands.weight.shape[1], len(operands.weight)
+    M = features.numel() // D
+    inputs, outputs = pooled_empty(features, M, D), features.new_empty(M, K)
+    is_done = compiled.linear_head_forward(
+        tuple(operands), keep_scale, torch.get_num_threads(), inputs, outputs
+    )
+    assert is_done, "the kernels refused tensors that nobody prepared for them"
+    return outputs if features.ndim == 2 else outputs.view(*features.shape[:-1], K), inputs
+
+
+def linear_head_backward(
+    operands: HeadOperands, keep_scale: float, inputs: Tensor, d_outputs: Tensor, d_weight: Tensor,
+    d_bias: Tensor,
+) -> Tensor:  # fmt: skip
+    """Write the gradients of W and b, and compute that of the features, whose strides it has.
+
+    Args:
+        operands: as `linear_head` had them.
+        keep_scale: as `linear_head` had it.
+        inputs: of `linear_head`.
+        d_outputs: the outputs' gradient.
+        d_weight: (K, D), overwritten.
+        d_bias: (K,), overwritten.
+    """
+    d_features = torch.empty_like(operands.features)
+    is_done = compiled.linear_head_backward(
+        tuple(operands), keep_scale, torch.get_num_threads(), inputs,
+        d_outputs.reshape(len(inputs), -1).contiguous(), d_features, d_weight, d_bias,
+    )  # fmt: skip
+    assert is_done, "the kernels refused tensors that nobody prepared for them"
+    return d_features
 
 
 def cross_entropy(
