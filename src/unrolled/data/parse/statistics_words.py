@@ -31,6 +31,7 @@ _PHRASES = (
 _TOTALS = frozenset([*_TOTAL_WORDS.split(), *_PHRASES])
 _STATISTICS = _TOTALS | frozenset(_MEAN_WORDS.split())
 _YEAR = re.compile(r"\b\d{4}\b")
+_LETTER = re.compile(r"[^\W\d_]")
 
 
 def is_total(text: Any) -> bool:
@@ -48,7 +49,11 @@ def are_statistics(cells: NDArray[Any]) -> NDArray[np.bool_]:
     >>> are_statistics(np.array(["2020-12", "2020 Total", "Average", None], dtype=object)).tolist()
     [False, True, True, False]
     """
-    return np.array([isinstance(cell, str) and _words(_YEAR.sub("", cell)) in _STATISTICS for cell in cells])
+    return np.array([isinstance(cell, str) and _is_statistic(cell) for cell in cells])
+
+
+def _is_statistic(cell: str) -> bool:
+    return _LETTER.search(cell) is not None and _words(_YEAR.sub("", cell)) in _STATISTICS
 
 
 def _words(text: str) -> str:
