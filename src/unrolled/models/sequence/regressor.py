@@ -92,13 +92,13 @@ class SequenceRegressor(SequenceEstimator):
         return EncodedTargets(
             torch.from_numpy(scaler.transform(numbers)).float(),
             output_size=1,
-            criterion=_squared_error,
+            criterion=squared_error,
             learned={"y_mean_": scaler.mean, "y_scale_": np.float64(0) if is_constant else scaler.scale},
         )
 
 
-def _squared_error(outputs: Tensor, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
+def squared_error(outputs: Tensor, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
     """Compute the weighted mean of squared errors, and its gradient in the outputs (B, 1)."""
     errors = outputs[:, 0] - batch.targets
-    shares = errors if batch.weights is None else errors * batch.weights
-    return (shares * errors).mean(), (2 / len(errors)) * shares[:, None]
+    shares = (errors if batch.weights is None else errors * batch.weights) / len(errors)
+    return shares @ errors, (2 * shares)[:, None]
