@@ -3,7 +3,8 @@
 Batches of 32, shuffled, squared error, Adam with its default settings. Ours and torch run the same lines:
 batches are slices of one shuffled tensor, no DataLoader. `ours` takes the package's layer and its optimizer,
 `our_layer` the layer with torch's fused Adam, `torch` is torch alone as it is by default, and with its fused
-Adam. Keras runs `fit` in a process of its own, as the lesson does, several epochs a call, compiled once
+Adam. `our_fit` is the same network as a SequenceRegressor: a whole `fit` of 100 epochs, with all that it reads
+and checks. Keras runs `fit` in a process of its own, as the lesson does, several epochs a call, compiled once
 before the clock starts: on TensorFlow as it compiles by itself and by XLA, and on JAX. First an epoch of
 plain gradient descent without shuffling, from the same weights, must end in the same weights everywhere (Adam
 itself differs between the libraries in where its epsilon stands); Keras' layer has one bias, so that for this
@@ -25,11 +26,17 @@ import unrolled.nn
 from benchmarks.record import Facts, main, print_now, table
 from benchmarks.recurrent import THREADS, difference, limit_threads, path
 from benchmarks.rivals.driver import rivals
-from benchmarks.timing import in_process, in_turns
+from benchmarks.timing import Side, in_process, in_turns
+from unrolled import SequenceRegressor
 from unrolled.train.optimizer import AdamW, ParameterGroup
 
 WINDOWS, WINDOW, HIDDEN, BATCH = 733, 12, 32, 32
 TURN_S = 0.5  # some epochs of everyone
+FIT_EPOCHS = 100
+REGRESSOR: dict[str, Any] = {
+    "cell": "rnn", "hidden_size": HIDDEN, "stem": False, "pooling": "last", "dropout": 0.0, "n_members": 1,
+    "batch_size": BATCH, "learning_rate": 1e-3, "validation_fraction": 0, "verbose": False,
+}  # fmt: skip
 KERAS: dict[str, tuple[str, dict[str, Any]]] = {
     "keras_tensorflow": ("keras_tensorflow", {}),
     "keras_tensorflow_xla": ("keras_tensorflow", {"jit": True}),
@@ -39,13 +46,14 @@ KERAS: dict[str, tuple[str, dict[str, Any]]] = {
 
 def run(toy: bool) -> Facts:
     limit_threads(toy=toy)
-    x, y = _windows(70 if toy else WINDOWS)
+    x, y = windows(70 if toy else WINDOWS)
     start = _model(nn.RNN).state_dict()
     ours = _model(unrolled.nn.RNN)
     expected = _after_one_epoch(_model(nn.RNN), start, x, y)
     error = {"ours": difference("ours", _after_one_epoch(ours, start, x, y), expected)}
     sides = {
         "ours": in_process(_epoch(ours, _own_adam, x, y)),
+        "our_fit": _fit(x, y, 2 if toy else FIT_EPOCHS),
         "our_layer": in_process(_epoch(_model(unrolled.nn.RNN), _fused_adam, x, y)),
         "torch": in_process(_epoch(_model(nn.RNN), torch.optim.Adam, x, y)),
         "torch_fused_adam": in_process(_epoch(_model(nn.RNN), _fused_adam, x, y)),
@@ -83,7 +91,7 @@ def _keras(*, toy: bool) -> Any:
     return rivals({name: module for name, (module, _) in KERAS.items()}, toy=toy)
 
 
-def _windows(count: int) -> tuple[Tensor, Tensor]:
+def windows(count: int) -> tuple[Tensor, Tensor]:
     """(N, 12, 1) windows of a random walk, and the next value (N, 1) of each."""
     walk = torch.from_numpy(np.random.default_rng(0).normal(size=count + WINDOW).cumsum().astype(np.float32))
     walk = (walk - walk.mean()) / walk.std()
@@ -121,6 +129,13 @@ def _batches(model: nn.ModuleDict, optimizer: Any, x: Tensor, y: Tensor) -> None
         _, h_n = core(x[k : k + BATCH])
         nn.functional.mse_loss(readout(h_n[0]), y[k : k + BATCH]).backward()
         optimizer.step()
+
+
+def _fit(x: Tensor, y: Tensor, epochs: int) -> Side:
+    """Make a side whose turn is one fit of so many epochs, told as the seconds of the epochs asked for."""
+    model = SequenceRegressor(max_epochs=epochs, **REGRESSOR)
+    run = in_process(lambda: model.fit(x.numpy(), y[:, 0].numpy()))
+    return lambda times: run(1) / epochs * times
 
 
 def _after_one_epoch(model: nn.ModuleDict, start: dict[str, Tensor], x: Tensor, y: Tensor) -> dict[str, Any]:

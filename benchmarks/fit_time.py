@@ -3,7 +3,9 @@
 The same sequences, hidden size, epochs, batches and peak rate for all: no part held out, every epoch runs
 over all sequences. `ours` is SequenceClassifier as people call it, with only these set; `ours_plain` the same
 without the stem, the pooling and the dropout that its defaults add to a GRU; `torch` is nn.GRU, nn.Linear and
-fused Adam in the fewest lines; `sktime` its GRUClassifier; `aeon` its RecurrentNetwork under a softmax (it
+fused Adam in the fewest lines; `torch_stem` the network of `ours` with its parts in torch's operators. Of few
+sequences both of ours train several networks and take their mean: so does `torch_stem`, and `torch_several`
+with the network of `torch`. `sktime` is its GRUClassifier; `aeon` its RecurrentNetwork under a softmax (it
 has no recurrent classifier), which Keras compiles in each fit anew. Initial weights differ from one library
 to the next, so that `accuracy` on what was fitted is reported beside the time, in place of equal weights.
 
@@ -60,15 +62,24 @@ def _rows(size: Size, workers: dict[str, Worker], *, toy: bool) -> list[Facts]:
     settings = {"hidden_size": HIDDEN, "batch_size": BATCH, "learning_rate": RATE}
     own = SequenceClassifier(cell="gru", max_epochs=EPOCHS, validation_fraction=0, **settings)
     plain = SequenceClassifier(**own.get_params() | {"pooling": "last", "dropout": 0.0, "stem": False})
+    stem, several = own.fit(x, y).networks_[0].config, len(own.networks_)
+    torch_fits: dict[str, Callable[[], list[nn.Module]]] = {
+        "torch": lambda: _torch(lambda: _Net(size.F), x, y, 1),
+        "torch_stem": lambda: _torch(
+            lambda: _StemNet(size.F, stem.stem_channels, stem.stem_scales, stem.dropout), x, y, several
+        ),
+    }
+    if several > 1:
+        torch_fits["torch_several"] = lambda: _torch(lambda: _Net(size.F), x, y, several)
     answered: dict[str, Callable[[], Any]] = {
         "ours": lambda: own.fit(x, y).predict(x),
         "ours_plain": lambda: plain.fit(x, y).predict(x),
-        "torch": lambda: _torch(x, y)(torch.from_numpy(x)).argmax(1).numpy(),
+        **{name: lambda fit=fit: _predict(fit(), x) for name, fit in torch_fits.items()},
     }
     sides = {
         "ours": in_process(lambda: own.fit(x, y)),
         "ours_plain": in_process(lambda: plain.fit(x, y)),
-        "torch": in_process(lambda: _torch(x, y)),
+        **{name: in_process(fit) for name, fit in torch_fits.items()},
     }
     for name, worker in workers.items():
         worker.load("fits", {"x": x, "y": y}, epochs=EPOCHS, **settings)
@@ -80,6 +91,7 @@ def _rows(size: Size, workers: dict[str, Worker], *, toy: bool) -> list[Facts]:
         {
             "N, T, F": ", ".join(map(str, size)),
             "who": name,
+            "networks": 1 if name in ("torch", *RIVALS) else several,
             "ms_a_fit": side.ms,
             "times": side.times,
             "quartiles": side.quartiles,
@@ -109,20 +121,50 @@ class _Net(nn.Module):
         return self.head(self.core(x)[1][0])
 
 
-def _torch(x: NDArray[np.float32], y: NDArray[np.int64]) -> nn.Module:
+class _StemNet(nn.Module):
+    """The network of `ours`, but that its convolutions read zeros before the first step."""
+
+    def __init__(self, features: int, channels: int, scales: int, dropout: float) -> None:
+        super().__init__()
+        counts = [channels // scales + (scale < channels % scales) for scale in range(scales)]
+        self.stem = nn.ModuleList(
+            nn.Conv1d(2 * features, count, 9, dilation=2**scale) for scale, count in enumerate(counts)
+        )
+        self.core = nn.GRU(2 * features + channels, HIDDEN, batch_first=True)
+        self.dropout, self.head = nn.Dropout(dropout), nn.Linear(3 * HIDDEN, CLASSES)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        inputs = torch.cat([x, torch.diff(x, dim=1, prepend=x[:, :1])], 2).transpose(1, 2)
+        padded = (nn.functional.pad(inputs, (8 * conv.dilation[0], 0)) for conv in self.stem)
+        patterns = [torch.relu(conv(each)) for conv, each in zip(self.stem, padded, strict=True)]
+        states = self.core(torch.cat([inputs, *patterns], 1).transpose(1, 2))[0]
+        pooled = torch.cat([states[:, -1], states.mean(1), states.max(1).values], 1)
+        return self.head(self.dropout(pooled))
+
+
+def _torch(
+    make: Callable[[], nn.Module], x: NDArray[np.float32], y: NDArray[np.int64], n_networks: int
+) -> list[nn.Module]:
     """The fewest lines of plain torch: shuffled slices of one tensor, no DataLoader."""
     torch.manual_seed(0)
     inputs, targets = torch.from_numpy(x), torch.from_numpy(y)
-    net = _Net(inputs.shape[2])
-    optimizer = torch.optim.Adam(net.parameters(), lr=RATE, fused=True)
-    for _ in range(EPOCHS):
-        order = torch.randperm(len(inputs))
-        for k in range(0, len(inputs), BATCH):
-            rows = order[k : k + BATCH]
-            optimizer.zero_grad()
-            nn.functional.cross_entropy(net(inputs[rows]), targets[rows]).backward()
-            optimizer.step()
-    return net.eval()
+    nets = [make() for _ in range(n_networks)]
+    for net in nets:
+        optimizer = torch.optim.Adam(net.parameters(), lr=RATE, fused=True)
+        for _ in range(EPOCHS):
+            order = torch.randperm(len(inputs))
+            for k in range(0, len(inputs), BATCH):
+                rows = order[k : k + BATCH]
+                optimizer.zero_grad()
+                nn.functional.cross_entropy(net(inputs[rows]), targets[rows]).backward()
+                optimizer.step()
+    return [net.eval() for net in nets]
+
+
+@torch.no_grad()
+def _predict(nets: list[nn.Module], x: NDArray[np.float32]) -> NDArray[np.int64]:
+    outputs = torch.stack([net(torch.from_numpy(x)).softmax(1) for net in nets])
+    return outputs.mean(0).argmax(1).numpy()
 
 
 if __name__ == "__main__":

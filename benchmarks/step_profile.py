@@ -1,4 +1,4 @@
-"""Parts of a training step, from the second lesson's toy to many monthly series, on one thread and on two.
+"""Parts of a training step, from the lessons' small networks to many monthly series, on one and two threads.
 
 What is timed is `fit` itself with its default settings, cut short: clocks around the functions that a step
 calls tell its parts. `gather` makes the batch; `stem`, `core`, `pool` and `head` go forward and back, a
@@ -20,13 +20,14 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
+from benchmarks.epoch import REGRESSOR, WINDOWS, windows
 from benchmarks.panel import made_up, sequences
 from benchmarks.record import Facts, main, print_now, table
 from benchmarks.small_fits import LESSON, TOY_X, TOY_Y, curves
-from unrolled import Forecaster, SequenceClassifier, SequenceTagger
+from unrolled import Forecaster, SequenceClassifier, SequenceRegressor, SequenceTagger
 from unrolled.models.forecasting import network as forecasting
 from unrolled.models.forecasting.windows import ForecastDataset
-from unrolled.models.sequence import labels
+from unrolled.models.sequence import labels, regressor
 from unrolled.models.sequence.dataset import SequenceDataset
 from unrolled.models.sequence.network import SequenceNetwork
 from unrolled.nn.layers.base import RecurrentLayer
@@ -49,7 +50,7 @@ _FUNCTIONS: dict[str, list[tuple[Any, str]]] = {
         (forecasting, "quantile_readout"),
         (forecasting, "quantile_readout_backward"),
     ],
-    "loss": [(labels, "cross_entropy")],
+    "loss": [(labels, "cross_entropy"), (regressor, "squared_error")],
     "optimizer": [(AdamW, "zero_grad"), (AdamW, "step")],
     "rest": [_STEP],
 }
@@ -120,6 +121,8 @@ def _tasks(*, toy: bool) -> dict[str, Callable[[], Any]]:
     one = {"n_members": 1} | small
     short = {"max_epochs": 20} | one
     steps = quiet | ({"max_steps": 4, "hidden_size": 4, "window": 16} if toy else {"max_steps": 120})
+    lesson_x, lesson_y = (each.numpy() for each in windows(40 if toy else WINDOWS))
+    lesson = SequenceRegressor(**REGRESSOR | {"max_epochs": 20} | small)
     long_x, long_y = curves(*(6, 9, 1) if toy else (28, 286, 1))
     wide_x, wide_y = curves(*(8, 9, 2) if toy else (256, 30, 6))
     is_rising = (np.diff(wide_x[..., 0], prepend=0, axis=1) > 0).astype(int)
@@ -128,6 +131,7 @@ def _tasks(*, toy: bool) -> dict[str, Callable[[], Any]]:
     return {
         "toy, as the lesson has it": lambda: SequenceClassifier(**LESSON | small).fit(TOY_X, TOY_Y),
         "toy, 2 of 5 steps": lambda: SequenceClassifier(**one).fit(TOY_X, TOY_Y),
+        "733 windows of 12 steps": lambda: lesson.fit(lesson_x, lesson_y[:, 0]),
         "one yearly series": lambda: Forecaster(6, season=1, **steps).fit(yearly),
         "256 of 30 steps": lambda: SequenceClassifier(**short).fit(wide_x, wide_y),
         "256 of 30 steps, a tag each": lambda: SequenceTagger(**short).fit(wide_x, is_rising),
