@@ -3,7 +3,7 @@
 Batches of 32, shuffled, squared error, Adam with its default settings. Ours and torch run the same lines:
 batches are slices of one shuffled tensor, no DataLoader. `ours` takes the package's layer and its optimizer,
 `our_layer` the layer with torch's fused Adam, `torch` is torch alone as it is by default, and with its fused
-Adam. `our_fit` is the same network as a SequenceRegressor: a whole `fit` of 100 epochs, with all that it reads
+Adam. `our_fit` is the same network as a SequenceRegressor: a whole `fit` of 100 epochs, and all that it reads
 and checks. Keras runs `fit` in a process of its own, as the lesson does, several epochs a call, compiled once
 before the clock starts: on TensorFlow as it compiles by itself and by XLA, and on JAX. First an epoch of
 plain gradient descent without shuffling, from the same weights, must end in the same weights everywhere (Adam
