@@ -79,7 +79,7 @@ def test_the_first_ctrl_c_keeps_the_best_weights(training: subprocess.Popen[str]
     training.send_signal(signal.SIGINT)
     out, err = training.communicate(timeout=60)
     assert training.returncode == 0
-    assert "Interrupted: the best weights so far are kept (step " in err
+    assert "Interrupted: the model has the best weights so far (step " in err
     payload = json.loads(out)
     assert payload["model"]["stopped"] == "interrupted"
     assert len(payload["forecast"]) == 2

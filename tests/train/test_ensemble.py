@@ -149,17 +149,17 @@ def test_ctrl_c_keeps_the_members_before_it(
     assert ensemble.is_interrupted
     assert len(ensemble.history.records) == (2 if member == 1 else 4)
     report_interruption(ensemble)
-    sentence = f"Interrupted: the best weights so far are kept ({kept} of 3 networks).\n"
+    sentence = f"Interrupted: the model has the best weights so far ({kept} of 3 networks), not saved yet.\n"
     assert capsys.readouterr().err == sentence
 
 
 def test_ctrl_c_in_a_single_network_names_the_epoch(capsys: pytest.CaptureFixture[str]) -> None:
     """Or the step, where checks end no epoch; without Ctrl-C there is nothing to say."""
     report_interruption(_fit(n_members=1, monitor=_ctrl_c(1, 3)))
-    assert capsys.readouterr().err.endswith("are kept (epoch 3).\n")
+    assert capsys.readouterr().err.endswith("so far (epoch 3), not saved yet.\n")
     config = replace(CONFIG, val_check_steps=3, unit="step")
     report_interruption(_fit(n_members=1, config=config, monitor=_ctrl_c(1, 3)))
-    assert capsys.readouterr().err.endswith("are kept (step 12).\n")
+    assert capsys.readouterr().err.endswith("so far (step 12), not saved yet.\n")
     report_interruption(_fit(n_members=1))
     assert capsys.readouterr().err == ""
 

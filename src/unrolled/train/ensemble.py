@@ -166,7 +166,7 @@ def report_interruption(ensemble: Ensemble[Network]) -> None:
     kept = f"{len(ensemble.networks)} of {ensemble.n_members} networks"
     if ensemble.n_members == 1:
         kept = f"{ensemble.history.unit} {ensemble.history.best_count}"
-    sys.stderr.write(f"Interrupted: the best weights so far are kept ({kept}).\n")
+    sys.stderr.write(f"Interrupted: the model has the best weights so far ({kept}), not saved yet.\n")
 
 
 def _refit_steps(best_step: int, config: TrainingConfig, refit_config: TrainingConfig) -> int:

@@ -104,7 +104,10 @@ def test_ctrl_c_keeps_the_best_weights_and_says_so(
     model = Forecaster(**options, n_members=n_members)
     model.fit(walk(60), callbacks=[_ctrl_c(stage, check, member)])
     kept = "1 of 3 networks" if n_members > 1 else f"step {model.history_.best_step}"
-    assert capsys.readouterr().err == f"Interrupted: the best weights so far are kept ({kept}).\n"
+    assert (
+        capsys.readouterr().err
+        == f"Interrupted: the model has the best weights so far ({kept}), not saved yet.\n"
+    )
     assert model.history_.stopped == "interrupted"
     assert len(model.networks_) == 1
     assert np.isfinite(model.predict()["lstm"]).all()

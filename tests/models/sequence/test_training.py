@@ -239,7 +239,10 @@ def test_ctrl_c_keeps_the_best_weights_so_far(
     model = SequenceClassifier(**QUICK).fit(X, y)
     assert model.history_.stopped == "interrupted"
     assert model.stopping_reason_ == "Interrupted by Ctrl-C after 2 epochs."
-    assert capsys.readouterr().err == "Interrupted: the best weights so far are kept (epoch 2).\n"
+    assert (
+        capsys.readouterr().err
+        == "Interrupted: the model has the best weights so far (epoch 2), not saved yet.\n"
+    )
     assert model.predict(X).shape == (20,)
 
 
@@ -252,7 +255,7 @@ def test_ctrl_c_keeps_the_members_before_it(
     model = SequenceClassifier(**QUICK | {"n_members": 4}).fit(X, y)
     assert len(model.networks_) == 2
     assert model.history_.stopped == "interrupted"
-    assert capsys.readouterr().err.endswith("are kept (2 of 4 networks).\n")
+    assert capsys.readouterr().err.endswith("so far (2 of 4 networks), not saved yet.\n")
     assert seen[-1] == "training 3 of 4 1"
     alone = SequenceClassifier(**QUICK | {"n_members": 2}).fit(X, y)
     np.testing.assert_array_equal(model.predict_proba(X), alone.predict_proba(X))

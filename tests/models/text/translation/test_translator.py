@@ -123,7 +123,7 @@ def test_ctrl_c_keeps_what_was_learned(pairs: Pairs, capsys: pytest.CaptureFixtu
 
     model = Translator(**QUICK).fit(*pairs, callbacks=[interrupt])
     assert model.history_.stopped == "interrupted"
-    assert "the best weights so far are kept" in capsys.readouterr().err
+    assert "the model has the best weights so far" in capsys.readouterr().err
     assert len(model.predict(pairs[0][:3])) == 3
 
 
