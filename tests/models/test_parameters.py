@@ -82,7 +82,7 @@ def test_every_parameter_has_a_constraint(estimator: type[Estimator]) -> None:
 def test_the_rules_name_parameters_and_values_that_exist(estimator: type[Estimator]) -> None:
     """A misspelt one would refuse nothing."""
     names = set(parameter_defaults(estimator))
-    for rule in estimator._unused:
+    for rule in estimator.unused_rules():
         assert {*rule.names, rule.other} <= names
         for value in rule.values:
             beside = set(estimator.defaults_beside(rule.other, value))
@@ -109,6 +109,17 @@ def test_what_does_nothing_beside_another_is_refused() -> None:
     with pytest.raises(ArgumentError) as fault:
         Smoother(3, "median").check_parameters()
     assert str(fault.value) == "window: method='median' needs none; got 3. Leave it out."
+
+
+def test_the_rules_of_a_base_hold_for_what_is_made_from_it() -> None:
+    """Beside those of its own."""
+
+    class Shifter(Smoother):
+        _unused = (UnusedBeside(("method",), "window", (7,), "is the mean of a week"),)
+
+    assert [rule.names for rule in Shifter.unused_rules()] == [("window",), ("method",)]
+    with pytest.raises(ArgumentError, match=r"^window: method='median' needs none"):
+        Shifter(3, "median").check_parameters()
 
 
 def test_a_wrong_parameter_is_named_once() -> None:

@@ -67,7 +67,12 @@ class Estimator:
         Raises:
             ArgumentError: some are not; each is named on a line of its own.
         """
-        check_parameters(type(self), self.get_params(), self._unused)
+        check_parameters(type(self), self.get_params(), self.unused_rules())
+
+    @classmethod
+    def unused_rules(cls) -> tuple[UnusedBeside, ...]:
+        """Return the rules on parameters that do nothing beside others, those of the bases first."""
+        return tuple(rule for base in reversed(cls.__mro__) for rule in vars(base).get("_unused", ()))
 
     @classmethod
     def defaults_beside(cls, parameter: str, value: str) -> dict[str, Any]:
@@ -78,7 +83,9 @@ class Estimator:
         {'activation': 'tanh', 'num_layers': 1, 'bidirectional': False, 'pooling': None}
         """
         defaults = parameter_defaults(cls)
-        rules = [r for r in cls._unused if r.other == parameter and value in r.values and r.only is None]
+        rules = [
+            r for r in cls.unused_rules() if r.other == parameter and value in r.values and r.only is None
+        ]
         return {name: defaults[name] for rule in rules for name in rule.names if name in defaults}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 (scikit-learn passes it)

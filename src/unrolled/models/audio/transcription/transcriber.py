@@ -115,7 +115,6 @@ class Transcriber(AudioEstimator):
     _tail_s = 0.2  # in which the last sounds are written
     _learned: ClassVar = {"codec_": record_field(TextCodec), "fusion_weights_": _FUSION}
     _unused = (
-        UnusedBeside(("patience",), "validation_fraction", (0, None), "holds nothing out"),
         UnusedBeside(("vocabulary",), "unit", ("char",), "has all characters of the transcripts"),
         UnusedBeside(("alphabet",), "unit", ("word", "subword"), "has no alphabet of its own"),
     )
