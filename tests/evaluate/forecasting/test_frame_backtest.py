@@ -119,7 +119,8 @@ BAD: dict[str, tuple[Any, dict[str, Any], type[Exception], str]] = {
     "a step of clips": (np.zeros((4, 9, 5, 6)), {"step": 1}, ArgumentError, "step: several clips have one"),
     "too many origins": (np.zeros((40, 5, 6)), {"origins": 24}, DataError, "Use origins=18 at most"),
     "too few frames": (np.zeros((5, 5, 6)), {}, DataError, "Give a longer series, or a smaller horizon"),
-    "a short clip": ([np.zeros((9, 5, 6)), np.zeros((4, 5, 6))], {}, DataError, "at least 5 frames"),
+    "a short clip": ([*np.zeros((5, 9, 5, 6)), np.zeros((4, 5, 6))], {}, DataError, "at least 5 frames"),
+    "three clips": (np.zeros((3, 9, 5, 6)), {"origins": 9}, DataError, "expected one series, or 4 clips"),
     "a table": (np.zeros((5, 6)), {}, DataError, "FrameForecaster frames"),
 }
 

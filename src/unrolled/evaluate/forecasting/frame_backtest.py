@@ -26,6 +26,7 @@ Ints = NDArray[np.int64]
 
 FRAME_METRICS = ("mae", "rmse", "sse")
 _LEVEL = 80  # of `backtest`, by default
+_FEWEST_CLIPS = 4  # so that two are held out: one forecast shows nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,11 +179,16 @@ def _place_origins(clips: Sequences, horizon: int, origins: int, step: int | Non
 
     Raises:
         ArgumentError: `step` is given with several clips.
-        DataError: too few frames are left to train on.
+        DataError: too few frames are left to train on, or the clips are two or three.
     """
     if len(clips) > 1:
         if step is not None:
             raise ArgumentError("step: several clips have one origin each. Leave it out, or give one series.")
+        if len(clips) < _FEWEST_CLIPS:
+            raise DataError(
+                f"backtest frames: expected one series, or {_FEWEST_CLIPS} clips, of which half are held "
+                f"out, got {len(clips)}. Give more clips, or a long one alone."
+            )
         order = np.random.default_rng(0).permutation(len(clips))
         n_tested = min(origins, len(clips) // 2)
         tested = clips.select(np.sort(order[:n_tested]))
