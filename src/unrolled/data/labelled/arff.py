@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.io.labelled_table import LABELS, LabelledColumnSpec, parse_labelled_table
 from unrolled.data.io.targets import parse_labels
+from unrolled.data.labelled.content_lines import content_lines
 from unrolled.data.parse.numbers import quoted
 from unrolled.data.parse.table import Table
 from unrolled.data.sequences import DeclaredOrder, Sequences, feature_columns
@@ -70,7 +71,7 @@ def read_arff(text: str, source: str, named: LabelledColumnSpec) -> tuple[Sequen
     >>> series.lengths.tolist(), labels.tolist()
     ([2, 2], ['x', 'y'])
     """
-    lines = enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1)
+    lines = content_lines(text, ("%",))
     attributes = _attributes(lines, source)
     rows = list(_rows(lines, attributes, source))
     if not rows:
@@ -89,7 +90,7 @@ def _attributes(lines: Iterator[tuple[int, str]], source: str) -> list[Attribute
     """Parse the header; `lines` is left at the first row."""
     attributes = list[Attribute]()
     inside = False  # of a relational attribute, whose own attributes number its steps
-    for line, text in _meaningful(lines):
+    for line, text in lines:
         tag = text.split()[0].lower()
         if tag == "@data":
             return attributes
@@ -127,7 +128,7 @@ def _rows(
     lines: Iterator[tuple[int, str]], attributes: list[Attribute], source: str
 ) -> Iterator[tuple[int, list[str]]]:
     """Parse the rows: the line and the fields of each, as many as attributes, labels among those declared."""
-    for line, text in _meaningful(lines):
+    for line, text in lines:
         if text.startswith("{"):
             raise DataError(
                 f"{source} row {line}: expected the values of all attributes, got a sparse row. Save the "
@@ -234,13 +235,6 @@ def _number(field: str, place: str) -> float:
         return float(text)
     except ValueError as fault:
         raise DataError(f"{place}: expected a number or ?, got {quoted(text)}. {_CUT}") from fault
-
-
-def _meaningful(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    """Skip blank lines and comments."""
-    for line, text in lines:
-        if text.strip() and not text.lstrip().startswith("%"):
-            yield line, text.strip()
 
 
 def _fields(text: str) -> list[str]:

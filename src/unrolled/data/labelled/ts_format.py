@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.io.targets import parse_labels
+from unrolled.data.labelled.content_lines import content_lines
 from unrolled.data.parse.datetimes import parse_times
 from unrolled.data.parse.numbers import looks_numeric, quoted
 from unrolled.data.sequences import DeclaredOrder, Sequences, feature_columns
@@ -90,10 +91,9 @@ def read_ts(text: str, source: str) -> tuple[Sequences, Array | None]:
     >>> series.lengths.tolist(), series.values.shape, labels.tolist()
     ([3, 2], (5, 2), ['walk', 'run'])
     """
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    lines = enumerate(text.split("\n"), start=1)  # splitlines would break a line at other signs too
+    lines = content_lines(text, ("#", "%"))
     header = _header(lines, source)
-    texts = list(_meaningful(lines))
+    texts = list(lines)
     if not texts:
         raise DataError(f"{source}: expected rows below @data, got none. {_CUT}")
     header = _with_answer(header, texts, source)
@@ -112,17 +112,10 @@ def read_ts(text: str, source: str) -> tuple[Sequences, Array | None]:
     return series, _labels(rows, header, source)
 
 
-def _meaningful(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    """Skip blank lines and comments."""
-    for line, text in lines:
-        if text.strip() and not text.lstrip().startswith(("#", "%")):
-            yield line, text.strip()
-
-
 def _header(lines: Iterator[tuple[int, str]], source: str) -> Header:
     """Parse the header; `lines` is left at the first row."""
     header_lines = _HeaderLines(source)
-    for line, text in _meaningful(lines):
+    for line, text in lines:
         tag, *words = text.split()
         name = tag.removeprefix("@").lower()
         if not tag.startswith("@"):
