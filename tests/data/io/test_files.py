@@ -130,6 +130,10 @@ def _tar_of(text: str) -> bytes:
             f"{FOREIGN} a pointer of Git LFS. Fetch the file: git lfs pull.",
         ),
         (_tar_of(PLAIN), "expected one file, got an archive of tar. Unpack it: tar -xf flow.csv."),
+        (
+            b"RIFF" + bytes(40),
+            f"{FOREIGN} a recording. Learn from it with read_recordings or 'unrolled classify'.",
+        ),
         (bytes(range(256)), f"{FOREIGN} binary data. {SAVE}"),
     ],
 )

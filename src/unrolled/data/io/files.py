@@ -56,6 +56,16 @@ _FOREIGN = (
     (b"PK\x05\x06", "a zip of no file", "Save it again"),
     (b"version https://git-lfs", "a pointer of Git LFS", "Fetch the file: git lfs pull"),
 )
+_RECORDING = ("a recording", "Learn from it with read_recordings or 'unrolled classify'")
+_PICTURE = ("a picture", "Learn from a folder of frames with read_videos")
+_MEDIA = (
+    (b"RIFF", *_RECORDING),
+    (b"fLaC", *_RECORDING),
+    (b"OggS", *_RECORDING),
+    (b"ID3", *_RECORDING),
+    (b"\x89PNG", *_PICTURE),
+    (b"\xff\xd8\xff", *_PICTURE),
+)
 _TAR = slice(257, 262)  # of its first header
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]{3,}")
 _SAMPLE_BYTES = 65_536
@@ -288,7 +298,10 @@ def decode_text(content: bytes, path: Path) -> tuple[str, list[str]]:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"
     elif b"\x00" in content[:65_536]:
-        raise DataError(f"{path}: expected CSV or Parquet, got binary data. Save the table as CSV first.")
+        kind, way = next(
+            ((k, w) for magic, k, w in _MEDIA if content.startswith(magic)), ("binary data", _AS_CSV)
+        )
+        raise DataError(f"{path}: expected CSV or Parquet, got {kind}. {way}.")
     else:
         encoding = "utf-8-sig"
     try:
