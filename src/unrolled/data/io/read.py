@@ -20,7 +20,7 @@ from unrolled.data.io.formats import records_frame
 from unrolled.data.io.frames import id_frame
 from unrolled.data.io.values import from_values, no_target_error, without_sentinels
 from unrolled.data.parse.categories import encode_inputs
-from unrolled.data.parse.columns import ColumnSpec, TableSchema, infer_schema
+from unrolled.data.parse.columns import ColumnSpec, TableSchema, infer_schema, refuse_column_names
 from unrolled.data.parse.datetimes import parse_times, without_zone
 from unrolled.data.parse.notations import NOTES
 from unrolled.data.parse.series_ids import encode_ids, merge_spellings
@@ -31,7 +31,7 @@ from unrolled.data.reshape.totals import without_total_rows, without_total_serie
 from unrolled.data.sequences import ColumnNames, DeclaredOrder, Role, Sequences
 from unrolled.errors import ArgumentError, DataError
 from unrolled.formatting import quantity, quoted_list
-from unrolled.validation import ErrorCollector, check_choice, check_float
+from unrolled.validation import check_choice, check_float
 
 Ints = NDArray[np.int64]
 ORDERS = ("time", "rows")
@@ -120,7 +120,8 @@ def read(
         named = named._replace(id=named.id or ("unique_id",), time=named.time or "ds")
         series = table_to_sequences(frames.from_frame(frames.dated_frame(source)), named, when)
     else:
-        _refuse_names(named, source)
+        first = {role: names[0] for role, names in named.roles.items() if names}
+        refuse_column_names(first, f"a {type(source).__name__}")
         series = source if isinstance(source, Sequences) else from_values(source)
     series = without_sentinels(series, np.array(sentinels))
     return series if fill is None else gaps.fill_gaps(series, fill)
@@ -178,15 +179,6 @@ def _mapping_to_frame(columns: Mapping[str, Any]) -> pd.DataFrame:
         raise DataError(f"data: expected columns of equal length, got {lengths}.") from fault
     except OverflowError as fault:
         raise DataError(f"data: expected numbers up to 1e150; {fault}. Divide them first.") from fault
-
-
-def _refuse_names(named: ColumnSpec, source: Any) -> None:
-    faults = ErrorCollector()
-    for role, names in named.roles.items():
-        if names:
-            kind = type(source).__name__
-            faults.add(f"{role}: only a table has columns to name, got {role}={names[0]!r} with a {kind}.")
-    faults.raise_if_any()
 
 
 class TimeOptions(NamedTuple):

@@ -19,10 +19,11 @@ from unrolled.data.labelled.array_files import NPY, is_npz, npz_parts, read_npy,
 from unrolled.data.labelled.headerless import with_unnamed_label
 from unrolled.data.labelled.ts_format import read_ts
 from unrolled.data.padding import cut_missing_ends
+from unrolled.data.parse.columns import refuse_column_names
 from unrolled.data.sequences import Sequences
 from unrolled.errors import ArgumentError, DataError
 from unrolled.formatting import quoted_list
-from unrolled.validation import ErrorCollector, check_path
+from unrolled.validation import check_path
 
 Array = NDArray[Any]
 
@@ -108,7 +109,7 @@ def read_labelled(
         )
     ids = () if id is None else (id,) if isinstance(id, str) else tuple(id)
     if kind not in {"table", "arff"}:
-        _refuse_names({"label": label, "id": ", ".join(ids) or None, "time": time}, path.name)
+        refuse_column_names({"label": label, "id": ", ".join(ids) or None, "time": time}, path.name)
     named = LabelledColumnSpec(label, ids, time)
     labels: Array | None = None
     if kind == "npz":
@@ -122,18 +123,6 @@ def read_labelled(
     else:
         series, labels = _from_table(content, path, named)
     return Labelled(cut_missing_ends(series, path.name), labels, path.name)
-
-
-def _refuse_names(
-    named: dict[str, str | None],
-    source: str,
-    why: str = "only a table has columns to name",
-) -> None:
-    faults = ErrorCollector()
-    for role, column in named.items():
-        if column is not None:
-            faults.add(f"{role}: {why}, got {role}={column!r} with {source}.")
-    faults.raise_if_any()
 
 
 def parts_of(path: str | Path) -> tuple[str, ...]:
@@ -174,7 +163,7 @@ def _from_table(content: bytes, path: Path, named: LabelledColumnSpec) -> tuple[
         return parse_labelled_table(*with_unnamed_label(table, named))
     series, beside = to_sequences(frame[nested], path.name), frame.drop(columns=nested)
     only_rows = "only a table without lists in its cells has such a column"
-    _refuse_names({"id": ", ".join(named.id) or None, "time": named.time}, path.name, only_rows)
+    refuse_column_names({"id": ", ".join(named.id) or None, "time": named.time}, path.name, only_rows)
     if named.label is not None and not beside.shape[1]:
         got = f"got only {quoted_list(nested)}"
         raise DataError(f"{path.name}: expected a column {named.label!r} as label, {got}.")

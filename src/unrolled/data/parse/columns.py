@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -86,6 +86,26 @@ class ColumnSpec(NamedTuple):
     def roles(self) -> dict[str, tuple[str, ...]]:
         """Role, as it is called in a call, to the columns that were named for it."""
         return self._asdict() | {"time": () if self.time is None else (self.time,)}
+
+
+def refuse_column_names(
+    named: Mapping[str, str | None], source: str, why: str = "only a table has columns to name"
+) -> None:
+    """Pass if no column is named for a role.
+
+    Args:
+        named: role to the column that the caller names for it, None for none.
+        source: what has no such columns.
+        why: it has none.
+
+    Raises:
+        ArgumentError: some are.
+    """
+    faults = ErrorCollector()
+    for role, name in named.items():
+        if name is not None:
+            faults.add(f"{role}: {why}, got {role}={name!r} with {source}.")
+    faults.raise_if_any()
 
 
 def infer_schema(table: Table, named: ColumnSpec) -> TableSchema:
