@@ -41,6 +41,8 @@ def test_every_line_that_begins_with_an_argument_names_its_option() -> None:
             "Leave it out, or pass test=(X_test, y_test).",
             "Leave it out, or name other sequences with --test FILE.",
         ),
+        ("Load it with TextTagger.load(folder).", "Read it with unrolled tag --model."),
+        ("Load it with FrameForecaster.load(folder).", "Load it with FrameForecaster.load(folder)."),
         ("Rebuild with input_size=5.", "Rebuild with input_size=5."),  # no option
         ("column 'origins=4' or more", "column 'origins=4' or more"),
     ],

@@ -10,6 +10,16 @@ from typing import Any
 _ARGUMENTS = {"file", "train", "data", "json"}
 _OPTIONS = {"random_state": "--seed"}  # of all commands
 _OF_COMMAND: dict[str, str] = {}  # of the one that runs
+_COMMANDS = {  # that read a saved model
+    "AudioClassifier": "classify",
+    "Forecaster": "forecast",
+    "LanguageModel": "generate",
+    "SequenceClassifier": "classify",
+    "TextClassifier": "classify",
+    "TextTagger": "tag",
+    "Transcriber": "transcribe",
+    "Translator": "translate",
+}
 
 
 def register_options(hints: dict[str, Any]) -> dict[str, str]:
@@ -63,6 +73,7 @@ def with_option_names(sentences: str, typed: Sequence[str] = ()) -> str:
 
 
 _READ_CALL = re.compile(r"(?:unrolled\.)?read\(\.\.\., ([^()]*)\)")
+_LOAD_CALL = re.compile(r"Load it with (\w+)\.load\(folder\)")
 _ARGUMENT = re.compile(r"(?<!['\w.])(\w+)=('[^']*'|\"[^\"]*\"|\[[^]]*\]|-?\w+(?:\.\d+)?)?(?![\w(\[=])")
 
 
@@ -73,12 +84,20 @@ def in_shell_words(sentences: str) -> str:
     "Fill it with --fill linear, or name it with --id 'a b' --id c."
     >>> in_shell_words("Use origins=4 at most. Pass them with predict(future=frame).")
     'Use --origins 4 at most. Pass them with --future-file PLAN.csv.'
+    >>> in_shell_words("Load it with AudioClassifier.load(folder).")
+    'Read it with unrolled classify --model.'
     """
     sentences = sentences.replace("predict(future=frame)", "--future-file PLAN.csv")
     sentences = sentences.replace("pass test=(X_test, y_test)", "name other sequences with --test FILE")
     # of sequence estimators; where series are read, missing= is --missing
     sentences = sentences.replace("missing='mask', 'forward' or 'linear'", "--fill mask, forward or linear")
-    return _ARGUMENT.sub(_as_option, _READ_CALL.sub(r"\1", sentences))
+    sentences = _LOAD_CALL.sub(_as_command, _READ_CALL.sub(r"\1", sentences))
+    return _ARGUMENT.sub(_as_option, sentences)
+
+
+def _as_command(call: re.Match[str]) -> str:
+    command = _COMMANDS.get(call[1])
+    return f"Read it with unrolled {command} --model" if command else call[0]
 
 
 def _as_option(argument: re.Match[str]) -> str:
