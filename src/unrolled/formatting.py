@@ -136,6 +136,15 @@ def quantity(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def with_article(noun: str) -> str:
+    """Put the indefinite article before a noun, such as the name of a class.
+
+    >>> with_article("AudioClassifier"), with_article("Transcriber")
+    ('an AudioClassifier', 'a Transcriber')
+    """
+    return f"{'an' if noun[:1] in tuple('AEIOUaeiou') else 'a'} {noun}"
+
+
 def join_words(words: Sequence[str]) -> str:
     """Join the words of a list as in a sentence.
 

@@ -18,6 +18,7 @@ from unrolled.atomic_write import list_folder, read_pair, replace_folder
 from unrolled.data.sequences import Sequences
 from unrolled.data.storage import pack_series, unpack_series
 from unrolled.errors import ModelLoadError, StorageError
+from unrolled.formatting import with_article
 from unrolled.train.checkpoint import select_prefix
 from unrolled.validation import check_path
 
@@ -162,12 +163,12 @@ def load_model(path: str | Path, estimator: str) -> tuple[dict[str, Tensor], dic
                 "Save the model again, or restore the file."
             )
     if (config.get("format"), config.get("estimator")) != (_FORMAT, estimator):
-        saved, article = config.get("estimator"), "an" if estimator[0] in "AEIOU" else "a"
+        saved = config.get("estimator")
         way = (
             "Save it again with this version" if saved == estimator else f"Load it with {saved}.load(folder)"
         )
         raise ModelLoadError(
-            f"{folder}: expected {article} {estimator}, format {_FORMAT}; "
+            f"{folder}: expected {with_article(estimator)}, format {_FORMAT}; "
             f"found {saved}, format {config.get('format')}. {way}."
         )
     return load(content), config

@@ -11,6 +11,7 @@ import typer
 
 from unrolled.cli.options import Json, Seed, SequenceColumns, option_groups
 from unrolled.errors import ArgumentError, DataError
+from unrolled.formatting import with_article
 from unrolled.validation import ErrorCollector, check_choice
 
 if TYPE_CHECKING:
@@ -250,7 +251,7 @@ def _text_data(model: Any, file: str, columns: SequenceColumns) -> ProbeData:
     given, kind = columns.given(), type(model).__name__
     unused = set(given) - (set() if kind == "LanguageModel" else {"label"})
     if unused:
-        raise ArgumentError(f"--{min(unused)}: a {kind} has no use for it. Leave it out.")
+        raise ArgumentError(f"--{min(unused)}: {with_article(kind)} has no use for it. Leave it out.")
     X: Any
     labels: Any = None
     names = label_texts(())

@@ -12,6 +12,7 @@ import typer
 
 from unrolled.cli.options import OptionGroup, option_groups
 from unrolled.errors import ArgumentError, MissingDependencyError
+from unrolled.formatting import with_article
 from unrolled.validation import check_choice, check_int
 
 if TYPE_CHECKING:
@@ -144,8 +145,8 @@ class StreamOptions(OptionGroup):
                 name for name, taker in zip(self.option_names(), takers, strict=True) if taker == wrong[0]
             ]
             raise ArgumentError(
-                f"{', '.join(names)}: expected a {wrong[0]}, got a {kind}, whose streams have no such option."
-                " Leave it out."
+                f"{', '.join(names)}: expected {with_article(wrong[0])}, got {with_article(kind)}, whose "
+                "streams have no such option. Leave it out."
             )
         if given.pop("is_carried", False):
             given["window"] = False

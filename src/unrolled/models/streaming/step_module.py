@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from unrolled.data.preprocess.scaler import SCALED_LIMIT
 from unrolled.errors import ArgumentError
+from unrolled.formatting import with_article
 from unrolled.nn.convert.step import StepModule
 from unrolled.nn.modules.conv_stem import ConvStem
 from unrolled.nn.ops.sequence import TAPS
@@ -48,9 +49,9 @@ class SequenceStep(nn.Module):
 
     def __init__(self, model: Any) -> None:
         super().__init__()
-        name = type(model).__name__
+        name = with_article(type(model).__name__)
         if isinstance(model, type) or not hasattr(model, "why_not_streamable"):
-            got = f"the class {model.__name__}" if isinstance(model, type) else f"a {name}"
+            got = f"the class {model.__name__}" if isinstance(model, type) else name
             raise ArgumentError(f"SequenceStep model: expected a fitted estimator of sequences, got {got}.")
         why = model.why_not_streamable()
         if not why and not hasattr(model, "output_scale"):
@@ -58,7 +59,7 @@ class SequenceStep(nn.Module):
         if not why and model.missing is not None:
             why = "a model that fills missing values has no such step. Fit with missing=None."
         if why:
-            raise ArgumentError(f"SequenceStep model: a {name}: {why}")
+            raise ArgumentError(f"SequenceStep model: {name}: {why}")
         self._is_class = model.output_classes() is not None
         self._mean, self._scale = model.output_scale()
         self.mean: Tensor
