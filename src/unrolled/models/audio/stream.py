@@ -16,6 +16,8 @@ from unrolled.validation import ErrorCollector, check_float
 
 Floats = NDArray[np.float64]
 
+_HOLD_MS, _REFRACTORY_MS = 50.0, 500.0
+
 
 class Detection(NamedTuple):
     """Class that a stream has recognised.
@@ -43,19 +45,19 @@ class AudioStream(SoundStream):
         model: a fitted AudioClassifier.
         states: those of one stream of it.
         threshold: least probability of what is recognised; None to recognise nothing and never begin anew.
-        hold_ms: milliseconds that it has to stay there.
-        refractory_ms: milliseconds after a detection without another.
+        hold_ms: milliseconds that it has to stay there; None for 50.
+        refractory_ms: milliseconds after a detection without another; None for 500.
         ignore: classes that are never reported, such as noise; the stream begins anew with them too.
 
     Raises:
-        ArgumentError: an argument is out of range.
+        ArgumentError: an argument is out of range, or says how to recognise where there is no threshold.
 
     >>> import unrolled as ur
-    >>> clips = [np.sin(np.arange(1600) * w) for w in (0.3, 0.31, 1.2, 1.21)] * 4
-    >>> model = ur.AudioClassifier(rate=8000, hidden_size=4, max_epochs=1).fit(clips, [0, 0, 1, 1] * 4)
+    >>> recordings = [np.sin(np.arange(1600) * w) for w in (0.3, 0.31, 1.2, 1.21)] * 4
+    >>> model = ur.AudioClassifier(rate=8000, hidden_size=4, max_epochs=1).fit(recordings, [0, 0, 1, 1] * 4)
     >>> stream = model.stream()
-    >>> scores = np.concatenate([stream.feed(chunk) for chunk in np.split(clips[0], [100, 777])])
-    >>> scores.shape, bool((scores[-1] == model.predict_proba(clips[:1])[0]).all())
+    >>> scores = np.concatenate([stream.feed(chunk) for chunk in np.split(recordings[0], [100, 777])])
+    >>> scores.shape, bool((scores[-1] == model.predict_proba(recordings[:1])[0]).all())
     ((18, 2), True)
     """
 
@@ -68,25 +70,17 @@ class AudioStream(SoundStream):
         states: AudioStates,
         *,
         threshold: float | None = None,
-        hold_ms: float = 50.0,
-        refractory_ms: float = 500.0,
+        hold_ms: float | None = None,
+        refractory_ms: float | None = None,
         ignore: Sequence[Any] = (),
     ) -> None:
-        faults = ErrorCollector()
-        if threshold is not None:
-            faults.collect(check_float, "threshold", threshold, above=0, most=1)
-        faults.collect(check_float, "hold_ms", hold_ms, least=0)
-        faults.collect(check_float, "refractory_ms", refractory_ms, least=0)
         names = model.classes_.tolist()
-        if isinstance(ignore, str) or not isinstance(ignore, Iterable):
-            faults.add(f"ignore: expected a list of classes, got {ignore!r}. Put it in a list.")
-            ignore = ()
-        for label in ignore:
-            if label not in names:
-                faults.add(f"ignore: expected some of the classes {names}, got {label!r}.")
-        faults.raise_if_any()
+        times_ms = {"hold_ms": hold_ms, "refractory_ms": refractory_ms}
+        self._ignored = _check_options(names, threshold, times_ms, ignore)
         super().__init__(model, states)
-        self._threshold, self._ignored = threshold, [names.index(label) for label in ignore]
+        self._threshold = threshold
+        hold_ms = _HOLD_MS if hold_ms is None else hold_ms
+        refractory_ms = _REFRACTORY_MS if refractory_ms is None else refractory_ms
         hop_ms = model.features_.hop_ms
         self._hold, self._refractory = round(hold_ms / hop_ms), round(refractory_ms / hop_ms)
         self._counts["held"] = -1
@@ -150,3 +144,26 @@ class AudioStream(SoundStream):
                     counts["quiet_until"] = counts["frames"] + self._refractory
                 return place
         return None
+
+
+def _check_options(classes: list[Any], threshold: Any, times_ms: dict[str, Any], ignore: Any) -> list[int]:
+    """Return the positions of the ignored classes, if the options are in range and have a threshold."""
+    faults, given = ErrorCollector(), {name: value for name, value in times_ms.items() if value is not None}
+    if threshold is not None:
+        faults.collect(check_float, "threshold", threshold, above=0, most=1)
+    for name, value in given.items():
+        faults.collect(check_float, name, value, least=0)
+    if isinstance(ignore, str) or not isinstance(ignore, Iterable):
+        faults.add(f"ignore: expected a list of classes, got {ignore!r}. Put it in a list.")
+        ignore = ()
+    labels = list(ignore)
+    for label in labels:
+        if label not in classes:
+            faults.add(f"ignore: expected some of the classes {classes}, got {label!r}.")
+    for name in (*given, *["ignore"] * bool(labels)) if threshold is None else ():
+        faults.add(
+            f"{name}: expected a threshold beside it, without which nothing is recognised, got none. Pass "
+            "threshold=0.9 too, or leave it out."
+        )
+    faults.raise_if_any()
+    return [classes.index(label) for label in labels]
