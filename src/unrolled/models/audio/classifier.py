@@ -97,10 +97,10 @@ class AudioClassifier(AudioEstimator):
     `network_config_`, `n_parameters_` (of one), `seconds_`.
 
     >>> time = np.arange(2000) / 8000
-    >>> clips = [np.sin(2 * np.pi * hz * (1 + slope * time) * time) for hz in range(300, 500, 10)
-    ...          for slope in (1, -1)]
-    >>> model = AudioClassifier(rate=8000, hidden_size=8, max_epochs=12).fit(clips, ["up", "down"] * 20)
-    >>> model.predict(clips[:2]).tolist()
+    >>> recordings = [np.sin(2 * np.pi * hz * (1 + slope * time) * time) for hz in range(300, 500, 10)
+    ...               for slope in (1, -1)]
+    >>> model = AudioClassifier(rate=8000, hidden_size=8, max_epochs=12).fit(recordings, ["up", "down"] * 20)
+    >>> model.predict(recordings[:2]).tolist()
     ['up', 'down']
     """
 
