@@ -7,10 +7,9 @@ swap the transcripts of two candidates recording by recording; see `unrolled.eva
 from __future__ import annotations
 
 import textwrap
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,23 +19,21 @@ from unrolled.data.audio.error_rates import error_counts, error_rates
 from unrolled.data.audio.recording import RecordingList
 from unrolled.data.io.frames import to_frame
 from unrolled.data.io.targets import as_groups
-from unrolled.data.splits import holdout_mask
-from unrolled.errors import DataError
 from unrolled.evaluate.arguments import DEFAULT_FOLDS, ComparisonArguments
 from unrolled.evaluate.audio.classification import NO_SPEAKERS, recordings_of_test, speakers_across
 from unrolled.evaluate.audio.transcription_baselines import TRANSCRIPTION_BASELINES
-from unrolled.evaluate.corpus import corpus_sentence, corpus_verdict
+from unrolled.evaluate.corpus import CorpusResult, held_out_rows, judge_corpus, run_candidate, split_remarks
 from unrolled.evaluate.outcome import Outcome
 from unrolled.evaluate.score_frame import score_frame
 from unrolled.formatting import aligned_table, number, p_value_text, percent, quantity
 from unrolled.models.audio.inputs import AudioInputs, read_audio_inputs, require_labels
 from unrolled.models.audio.transcription.transcriber import Transcriber
 from unrolled.models.audio.transcription.transcripts import as_transcripts
-from unrolled.models.protocols import end_if_interrupted
 from unrolled.record import Record
 from unrolled.stats.intervals import bootstrap_interval
 
 Floats = NDArray[np.float64]
+Transcribed = tuple[RecordingList, list[str]]
 
 
 @dataclass(frozen=True)
@@ -125,23 +122,6 @@ class TranscriptionComparison(Record):
         return "\n".join([aligned_table(lines), "", textwrap.fill(self.sentence, 100), *self.remarks])
 
 
-class _Part(NamedTuple):
-    """Recordings and their transcripts."""
-
-    recordings: RecordingList
-    texts: list[str]
-
-
-class _Result(NamedTuple):
-    """Transcripts that one candidate wrote, and the counts of their errors."""
-
-    name: str
-    texts: list[str]
-    counts: Floats  # (N, 4)
-    fit_seconds: float
-    predict_seconds: float
-
-
 def compare_transcripts(
     model: Transcriber, X: Any, y: Any, arguments: ComparisonArguments, *, fitted: Transcriber | None = None
 ) -> TranscriptionComparison:
@@ -167,10 +147,13 @@ def compare_transcripts(
     model.check_parameters()
     inputs = _read(model, X, y, arguments.groups, model.rate, "compare")
     train, tested, remarks = _split(model, inputs, arguments)
-    candidates: list[tuple[str, Callable[[], Any]]] = [(model.cell, lambda: clone(model))]
-    candidates += [(name, TRANSCRIPTION_BASELINES[name]) for name in names]
+    candidates = [
+        (model.cell, fitted or clone(model)),
+        *((name, TRANSCRIPTION_BASELINES[name]()) for name in names),
+    ]
     results = [
-        _run(name, make, train, tested, fitted if name == model.cell else None) for name, make in candidates
+        run_candidate(name, candidate, train, tested, error_counts, is_fitted=candidate is fitted)
+        for name, candidate in candidates
     ]
     return _judged(results, tested, arguments.level, remarks)
 
@@ -185,51 +168,25 @@ def _read(model: Transcriber, X: Any, y: Any, groups: Any, rate: int | None, who
 
 def _split(
     model: Transcriber, inputs: AudioInputs, arguments: ComparisonArguments
-) -> tuple[_Part, _Part, list[str]]:
-    """Return training and tested recordings, and remarks."""
-    remarks = list(inputs.recordings.notes)
+) -> tuple[Transcribed, Transcribed, list[str]]:
+    """Return training and tested recordings with their transcripts, and remarks."""
+    remarks, folds, groups = list(inputs.recordings.notes), None, inputs.groups
     if arguments.test is not None:
         X, y = recordings_of_test(arguments.test)
         other = _read(model, X, y, None, inputs.recordings.rate, "compare test")
-        train, tested = _Part(inputs.recordings, inputs.y), _Part(other.recordings, other.y)
-        remarks += speakers_across(inputs.groups, other.groups)
+        train, tested = (inputs.recordings, inputs.y), (other.recordings, other.y)
+        remarks += speakers_across(groups, other.groups)
     else:
         folds, n = arguments.folds or DEFAULT_FOLDS, len(inputs.recordings)
-        ids = None if inputs.groups is None else as_groups(inputs.groups, n)
-        mask = np.isin(np.arange(n), np.random.default_rng(0).permutation(n)[: n // folds])
-        if ids is not None:
-            mask = holdout_mask(n, 1 / folds, 0, strata=None, groups=ids)
-        if not 0 < mask.sum() < n:
-            raise DataError(
-                f"compare X: expected recordings of which one part in {folds} can be held out, as whole "
-                f"groups where there are some, got {n}. Pass test=(X_test, y_test)."
-            )
+        mask = held_out_rows(n, folds, None if groups is None else as_groups(groups, n), "recordings")
         train, tested = (_part(inputs, rows) for rows in (np.flatnonzero(~mask), np.flatnonzero(mask)))
-        remarks.append(f"One part in {folds} was held out, once, and tested.")
-        remarks += [NO_SPEAKERS] if ids is None else []
-    training_texts = set(train.texts)
-    if n_known := sum(text in training_texts for text in tested.texts):
-        what = f"{n_known:,} of {len(tested.texts):,} tested transcripts are among those learned from"
-        remarks.append(f"{what}: whoever remembers sentences is right on them.")
-    return train, tested, remarks
+        remarks += [NO_SPEAKERS] if groups is None else []
+    return train, tested, remarks + split_remarks(folds, train[1], tested[1], "tested transcripts")
 
 
-def _part(inputs: AudioInputs, rows: NDArray[np.int64]) -> _Part:
+def _part(inputs: AudioInputs, rows: NDArray[np.int64]) -> Transcribed:
     items = tuple(inputs.recordings[int(row)] for row in rows)
-    return _Part(RecordingList(items, inputs.recordings.rate), [inputs.y[row] for row in rows])
-
-
-def _run(
-    name: str, make: Callable[[], Any], train: _Part, tested: _Part, fitted: Transcriber | None
-) -> _Result:
-    """Fit a candidate, unless it is fitted, and transcribe the test recordings with it."""
-    start_s = time.perf_counter()
-    candidate = fitted or make().fit(train.recordings, train.texts)
-    end_if_interrupted(candidate)
-    fit_s = time.perf_counter() - start_s if fitted is None else fitted.seconds_
-    start_s = time.perf_counter()
-    texts = candidate.predict(tested.recordings)
-    return _Result(name, texts, error_counts(texts, tested.texts), fit_s, time.perf_counter() - start_s)
+    return RecordingList(items, inputs.recordings.rate), [inputs.y[row] for row in rows]
 
 
 def _accuracy(sums: Floats) -> Floats:
@@ -238,31 +195,25 @@ def _accuracy(sums: Floats) -> Floats:
 
 
 def _judged(
-    results: Sequence[_Result], tested: _Part, level: float, remarks: list[str]
+    results: Sequence[CorpusResult], tested: Transcribed, level: float, remarks: list[str]
 ) -> TranscriptionComparison:
     """Test the network against its baselines, and put the scores together."""
-    network, *others = results
-    verdict = corpus_verdict(network.counts, [other.counts for other in others], _accuracy)
-    p_values = [None, *verdict.p_values]
-    rows = [_row(result, tested, level, p) for result, p in zip(results, p_values, strict=True)]
-    best, n = rows[1 + verdict.order[0]], len(tested.texts)
-    names = [recording.name for recording in tested.recordings]
-    columns = {"recording": names, "transcript": tested.texts} | {r.name: r.texts for r in results}
+    recordings, texts = tested
+    judgement = judge_corpus(
+        results, _accuracy, lambda result, p: _row(result, texts, level, p), _compared, unit="recording"
+    )
+    names = [recording.name for recording in recordings]
+    columns = {"recording": names, "transcript": texts} | {r.name: r.texts for r in results}
     return TranscriptionComparison(
-        rows=(rows[0], *(rows[1 + k] for k in verdict.order)),
-        sentence=corpus_sentence(verdict, _compared(rows[0], best, n), best.name, n_rows=n, unit="recording"),
-        outcome=verdict.outcome,
-        p_value=verdict.p_value,
-        best_baseline=best.name,
-        n_sequences=n,
+        **judgement._asdict(),
         level=level,
         remarks=tuple(remarks),
         columns={name: np.array(each, dtype=object) for name, each in columns.items()},
     )
 
 
-def _row(result: _Result, tested: _Part, level: float, p_value: float | None) -> TranscriptionRow:
-    rates = error_rates(result.texts, tested.texts)
+def _row(result: CorpusResult, texts: list[str], level: float, p_value: float | None) -> TranscriptionRow:
+    rates = error_rates(result.texts, texts)
     low, high = bootstrap_interval(result.counts, _accuracy, level)
     return TranscriptionRow(
         result.name, rates.word_error_rate, rates.character_error_rate, rates.n_right / rates.n_texts,

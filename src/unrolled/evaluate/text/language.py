@@ -6,7 +6,7 @@ import math
 import textwrap
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from unrolled.data.text.documents import as_running_texts
 from unrolled.errors import ArgumentError
 from unrolled.evaluate.arguments import ComparisonArguments
 from unrolled.evaluate.outcome import Outcome
+from unrolled.evaluate.score_frame import score_frame
 from unrolled.evaluate.sequence.verdict import MIN_SEQUENCES, CandidateLosses, sequence_verdict
 from unrolled.evaluate.text.language_baselines import GzipCode, WittenBell, split_evenly
 from unrolled.formatting import aligned_table, interval_text, number, p_value_text
@@ -46,7 +47,7 @@ class LanguageRow:
         p_value: probability of a difference from the network this large, in this direction, if there were
             none; None for the network.
         fit_seconds: of the fit; of a model that was not fitted here as long as it took.
-        score_seconds: of the tested text.
+        predict_seconds: of the tested text.
     """
 
     name: str
@@ -56,7 +57,7 @@ class LanguageRow:
     interval: tuple[float, float]
     p_value: float | None
     fit_seconds: float
-    score_seconds: float
+    predict_seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,21 +93,14 @@ class LanguageComparison(Record):
 
     def to_frame(self) -> Any:
         """Return the rows as a frame; the interval's ends are called as in `bits_per_character-lo-95`."""
-        import pandas as pd  # noqa: PLC0415 (a frame is the only thing here that needs it)
-
-        rows = []
-        for row in self.rows:
-            values = asdict(row)
-            low, high = values.pop("interval")
-            ends = {f"bits_per_character-{end}-{self.level:g}": x for end, x in (("lo", low), ("hi", high))}
-            rows.append(values | ends)
-        return pd.DataFrame(rows)
+        metrics = ("bits_per_character", "nats_per_character")
+        return score_frame(self.rows, metrics, self.level)
 
     def __str__(self) -> str:
         lines = [["model", "bits a character", f"{self.level:g} % interval", "nats", "p", "fit s", "score s"]]
         for row in self.rows:
             bits, nats = number(row.bits_per_character), number(row.nats_per_character)
-            seconds = (number(value, 3) for value in (row.fit_seconds, row.score_seconds))
+            seconds = (number(value, 3) for value in (row.fit_seconds, row.predict_seconds))
             lines.append(
                 [row.name, bits, interval_text(row.interval), nats, p_value_text(row.p_value), *seconds]
             )
@@ -259,7 +253,7 @@ def _compared(
                 interval=mean_interval(candidate.losses, level),
                 p_value=verdict.p_values[k - 1] if k else None,
                 fit_seconds=times[0],
-                score_seconds=times[1],
+                predict_seconds=times[1],
             )
         )
     return LanguageComparison(

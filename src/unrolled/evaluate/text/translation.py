@@ -12,9 +12,8 @@ swaps.
 from __future__ import annotations
 
 import textwrap
-import time
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,19 +22,17 @@ from sklearn.base import clone
 from unrolled.data.io.frames import to_frame
 from unrolled.data.text.bleu import bleu_statistics, corpus_bleu, require_sacrebleu, translation_scores
 from unrolled.data.text.pairs import as_pairs
-from unrolled.errors import DataError
 from unrolled.evaluate.arguments import DEFAULT_FOLDS, ComparisonArguments, check_pair
-from unrolled.evaluate.corpus import corpus_sentence, corpus_verdict
+from unrolled.evaluate.corpus import CorpusResult, held_out_rows, judge_corpus, run_candidate, split_remarks
 from unrolled.evaluate.outcome import Outcome
 from unrolled.evaluate.score_frame import score_frame
 from unrolled.evaluate.text.translation_baselines import TRANSLATION_BASELINES
 from unrolled.formatting import aligned_table, interval_text, number, p_value_text, quantity
-from unrolled.models.protocols import end_if_interrupted
 from unrolled.models.text.translation.translator import Translator
 from unrolled.record import Record
 from unrolled.stats.intervals import bootstrap_interval
 
-Floats = NDArray[np.float64]
+Pairs = tuple[list[str], list[str]]
 
 _NOTES = {
     "copy": "the source as it is",
@@ -140,16 +137,6 @@ class TranslationComparison(Record):
         )
 
 
-class _Result(NamedTuple):
-    """Translations of one candidate, and what BLEU is made of."""
-
-    name: str
-    translations: list[str]
-    statistics: Floats  # (N, 10)
-    fit_seconds: float
-    predict_seconds: float
-
-
 def compare_translations(
     model: Translator, X: Any, y: Any, arguments: ComparisonArguments, *, fitted: Translator | None = None
 ) -> TranslationComparison:
@@ -175,78 +162,51 @@ def compare_translations(
     sources, targets = as_pairs(X, y, who="compare")
     require_sacrebleu()  # before anything is trained
     train, tested, remarks = _split(sources, targets, arguments.test, arguments.folds or DEFAULT_FOLDS)
-    results = [_run(model.cell, fitted or clone(model), train, tested, is_fitted=fitted is not None)]
-    results += [_run(name, TRANSLATION_BASELINES[name](), train, tested) for name in names]
+    candidates = [
+        (model.cell, fitted or clone(model)),
+        *((name, TRANSLATION_BASELINES[name]()) for name in names),
+    ]
+    results = [
+        run_candidate(name, candidate, train, tested, bleu_statistics, is_fitted=candidate is fitted)
+        for name, candidate in candidates
+    ]
     return _judged(results, tested, arguments.level, remarks)
 
 
 def _split(
     sources: list[str], targets: list[str], test: Any, folds: int
-) -> tuple[tuple[list[str], list[str]], tuple[list[str], list[str]], tuple[str, ...]]:
+) -> tuple[Pairs, Pairs, tuple[str, ...]]:
     """Return training pairs, tested pairs, and remarks."""
-    if test is None:
-        if len(sources) < 2 * folds:
-            raise DataError(
-                f"compare X: expected at least {2 * folds} texts, two a fold, got {len(sources)}."
-            )
-        order = np.random.default_rng(0).permutation(len(sources)).tolist()
-        n_test = len(sources) // folds
-        parts = [([sources[k] for k in rows], [targets[k] for k in rows])
-                 for rows in (sorted(order[n_test:]), sorted(order[:n_test]))]  # fmt: skip
-        train, tested = parts
-        remarks: tuple[str, ...] = (f"One part in {folds} was held out, once, and tested.",)
-    else:
-        train, tested, remarks = (sources, targets), as_pairs(*check_pair(test), who="compare test"), ()
-    training_sources = set(train[0])
-    n_copied = sum(text in training_sources for text in tested[0])
-    if n_copied:
-        what = f"{n_copied:,} of {len(tested[0]):,} test sources are among those learned from"
-        remarks += (f"{what}: whoever remembers them is right on them.",)
-    return train, tested, remarks
-
-
-def _run(
-    name: str, candidate: Any, train: tuple[list[str], list[str]], tested: tuple[list[str], list[str]],
-    *, is_fitted: bool = False,
-) -> _Result:  # fmt: skip
-    """Fit a candidate and translate the test texts with it."""
-    start_s = time.perf_counter()
-    if not is_fitted:
-        candidate.fit(*train)
-        end_if_interrupted(candidate)
-    fit_s = candidate.seconds_ if is_fitted else time.perf_counter() - start_s
-    start_s = time.perf_counter()
-    translations = candidate.predict(tested[0])
-    predict_s = time.perf_counter() - start_s
-    return _Result(name, translations, bleu_statistics(translations, tested[1]), fit_s, predict_s)
+    if test is not None:
+        train, tested = (sources, targets), as_pairs(*check_pair(test), who="compare test")
+        return train, tested, tuple(split_remarks(None, train[0], tested[0], "test sources"))
+    mask = held_out_rows(len(sources), folds, None, "texts")
+    train, tested = (
+        ([sources[k] for k in rows], [targets[k] for k in rows])
+        for rows in (np.flatnonzero(~mask), np.flatnonzero(mask))
+    )
+    return train, tested, tuple(split_remarks(folds, train[0], tested[0], "test sources"))
 
 
 def _judged(
-    results: list[_Result], tested: tuple[list[str], list[str]], level: float, remarks: tuple[str, ...]
+    results: list[CorpusResult], tested: Pairs, level: float, remarks: tuple[str, ...]
 ) -> TranslationComparison:
     """Test the network against its baselines, and put the scores together."""
-    network, *others = results
-    verdict = corpus_verdict(network.statistics, [other.statistics for other in others], corpus_bleu)
-    scores = [translation_scores(result.translations, tested[1]) for result in results]
-    rows = [
-        TranslationRow(
-            result.name, _NOTES.get(result.name, ""), score.bleu, score.chrf,
-            bootstrap_interval(result.statistics, corpus_bleu, level), p,
+
+    def make_row(result: CorpusResult, p_value: float | None) -> TranslationRow:
+        score = translation_scores(result.texts, tested[1])
+        interval = bootstrap_interval(result.counts, corpus_bleu, level)
+        return TranslationRow(
+            result.name, _NOTES.get(result.name, ""), score.bleu, score.chrf, interval, p_value,
             result.fit_seconds, result.predict_seconds,
-        )
-        for result, score, p in zip(results, scores, [None, *verdict.p_values], strict=True)
-    ]  # fmt: skip
-    best, n = rows[1 + verdict.order[0]], len(tested[0])
-    texts = {"source": tested[0], "target": tested[1]} | {r.name: r.translations for r in results}
+        )  # fmt: skip
+
+    judgement = judge_corpus(results, corpus_bleu, make_row, _compared, unit="text")
+    texts = {"source": tested[0], "target": tested[1]} | {r.name: r.texts for r in results}
     return TranslationComparison(
-        rows=(rows[0], *(rows[1 + k] for k in verdict.order)),
-        sentence=corpus_sentence(verdict, _compared(rows[0], best, n), best.name, n_rows=n, unit="text"),
-        outcome=verdict.outcome,
-        p_value=verdict.p_value,
-        best_baseline=best.name,
-        n_sequences=n,
+        **judgement._asdict(),
         level=level,
-        signature=f"BLEU {scores[0].signature}",
+        signature=f"BLEU {translation_scores(results[0].texts, tested[1]).signature}",
         remarks=remarks,
         columns={name: np.array(each, dtype=object) for name, each in texts.items()},
     )
