@@ -73,6 +73,8 @@ def test_the_kernels_equal_torchs_operators(
     B, T, F = shape
     stem = ConvStem(F, channels=channels, scales=scales, stride=stride)
     stem.change_scale.copy_(torch.arange(1.0, F + 1))
+    if F > 2:
+        stem.change_scale[F // 2] = torch.inf  # of an input that has no changes
     values, lengths = torch.randn(shape), torch.randint(1, T + 1, (B,)) if ragged else torch.full((B,), T)
     values[torch.arange(T) >= lengths[:, None]] = torch.nan
     plain, steps = stem(values, lengths)
@@ -85,6 +87,20 @@ def test_the_kernels_equal_torchs_operators(
     torch.testing.assert_close(fused.transpose(0, 1), plain.masked_fill(~valid, 0.0), atol=2e-6, rtol=2e-6)
     for got, want in zip([stem.weight.grad, stem.bias.grad], expected, strict=True):
         torch.testing.assert_close(got, want, atol=2e-6 * float(want.abs().max() + 1), rtol=2e-5)
+
+
+def test_inputs_that_are_not_differenced_have_changes_of_zero() -> None:
+    """Before the initialisation and after; those of the others get root mean square 1."""
+    torch.manual_seed(0)
+    stem = ConvStem(4, channels=5, scales=2, differenced=3)
+    values, lengths = torch.randn(6, 20, 4), torch.full((6,), 20)
+    for _ in range(2):
+        features, _ = stem(values, lengths)
+        assert torch.equal(features[..., :4], values)
+        assert (features[:, 1:, 4:7] != 0).all()
+        assert (features[..., 7] == 0).all()
+        stem.initialize(values, lengths)
+    assert stem(values, lengths)[0][..., 4:7].square().mean().item() == pytest.approx(1, rel=1e-3)
 
 
 def test_a_stem_that_the_kernels_cannot_run_has_no_vjp() -> None:

@@ -38,6 +38,15 @@ def test_the_decay_equals_a_loop_over_the_formula() -> None:
     torch.testing.assert_close(outputs[..., 4:], inputs[..., 4:], rtol=0, atol=0)
 
 
+@torch.no_grad()
+def test_a_gain_of_mask_and_steps_changes_no_value() -> None:
+    """They are divided by it before they are used."""
+    plain, gained = InputDecay(4), InputDecay(4, gain=0.3)
+    inputs = _inputs()
+    small = torch.cat([inputs[..., :4], 0.3 * inputs[..., 4:]], -1)
+    torch.testing.assert_close(gained(small)[..., :4], plain(inputs)[..., :4])
+
+
 def test_gradients_of_rates_offsets_and_values_are_right() -> None:
     """By finite differences, in float64."""
     decay = _decay(4, torch.float64)

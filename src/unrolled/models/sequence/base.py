@@ -373,7 +373,7 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
             pooling=_POOLING if self.pooling is None else self.pooling,
             per_step=self._per_step,
             direct_inputs=is_reservoir,
-            input_decay=self.missing == "decay",
+            missing=self.missing,
             frame_shape=channels_of(data) if data.has_frames else (),
         )
         stem_channels = _RESERVOIR_CHANNELS if is_reservoir else _CHANNELS

@@ -8,6 +8,9 @@ Each feature of each sequence is filled on its own, so that no sequence tells of
               d the steps since the last known value (or since the start)
     decay     as "mask"; the networks then let the filled value decay to the mean, at rates that they learn
 
+The two features reach the networks at `GAP_GAIN` of their size and without their changes: gaps at random tell
+sequences apart better than anything else, and few sequences would be learned by heart.
+
 A feature that has no value in a sequence gets its mean over the training data.
 
 Source: the mask and the steps since the last value are the inputs of Che et al., Recurrent Neural Networks
@@ -30,6 +33,7 @@ Floats = NDArray[np.float64]
 
 MISSING_METHODS = ("forward", "linear", "mask", "decay")
 _WITH_MASK = ("mask", "decay")
+GAP_GAIN = 0.3  # of the mask and the steps, beside values of variance 1
 _COLUMNS_OF_MASK = 3  # value, whether it is missing, steps since the last known one
 
 
@@ -109,10 +113,10 @@ def _filled(values: Floats, how: str, mean: float) -> Floats:
     return np.where(last < 0, mean, values[observed[np.maximum(last, 0)]])  # nothing of a later step
 
 
-def keep_gap_columns(scaler: StandardScaler, how: str | None, means: Floats) -> StandardScaler:
-    """Leave the mask and the steps as they are for "decay", which computes with them.
+def scale_gap_columns(scaler: StandardScaler, how: str | None, means: Floats) -> StandardScaler:
+    """Multiply the mask and the steps by `GAP_GAIN`, and leave them as they are otherwise.
 
-    The values are scaled to `means`, so that what decays to 0 decays to the mean.
+    The values of "decay" are scaled to `means`, so that what decays to 0 decays to the mean.
 
     Args:
         scaler: of the filled values.
@@ -120,12 +124,14 @@ def keep_gap_columns(scaler: StandardScaler, how: str | None, means: Floats) -> 
         means: (F,) as for `fill_missing`.
 
     >>> fitted = StandardScaler(np.array([1.5, 0.2, 0.1]), np.array([2.0, 0.4, 0.3]))
-    >>> [part.tolist() for part in keep_gap_columns(fitted, "decay", np.array([1.0]))]
-    [[1.0, 0.0, 0.0], [2.0, 1.0, 1.0]]
+    >>> [part.round(2).tolist() for part in scale_gap_columns(fitted, "decay", np.array([1.0]))]
+    [[1.0, 0.0, 0.0], [2.0, 3.33, 3.33]]
     """
-    if how != "decay":
+    if how not in _WITH_MASK:
         return scaler
     F = len(means)
+    centers = means if how == "decay" else scaler.mean[:F]
     return StandardScaler(
-        np.concatenate([means, np.zeros(2 * F)]), np.concatenate([scaler.scale[:F], np.ones(2 * F)])
+        np.concatenate([centers, np.zeros(2 * F)]),
+        np.concatenate([scaler.scale[:F], np.full(2 * F, 1 / GAP_GAIN)]),
     )

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from unrolled.formatting import quantity
 from unrolled.models.recurrent_core import CoreConfig, initialize_memory, recurrent_core
 from unrolled.models.sequence.dataset import SequenceBatch
+from unrolled.models.sequence.missing import GAP_GAIN, inputs_of
 from unrolled.nn.modules.conv_stem import ConvStem, max_scales
 from unrolled.nn.modules.frame_stem import FrameStem
 from unrolled.nn.modules.inference import direct_features, outputs_of, pool_states, states_of
@@ -51,7 +52,7 @@ class SequenceNetworkConfig(CoreConfig):
         direct_inputs: whether the readout reads the inputs too, those of each step, or of the last one and
             the mean of all: random units that remember blur what is there now.
         memory_steps: steps over which the slowest units remember at the start; 0 for torch's initial weights.
-        input_decay: whether values that were filled decay, F being three inputs a feature; see `InputDecay`.
+        missing: how missing values were filled, which says what the F inputs are; see `fill_missing`.
         frame_shape: (C, H, W) of a step that is a frame, F being its pixels; () of others.
     """
 
@@ -66,7 +67,7 @@ class SequenceNetworkConfig(CoreConfig):
     stem_stride: int = 1
     memory_steps: int = 0
     direct_inputs: bool = False
-    input_decay: bool = False
+    missing: str | None = None
     frame_shape: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -144,7 +145,7 @@ class SequenceNetwork(nn.Module):
     def __init__(self, config: SequenceNetworkConfig) -> None:
         super().__init__()
         self.config = config
-        self.decay = InputDecay(config.input_size // 3) if config.input_decay else None
+        self.decay = _decay(config)
         self.frame_stem = FrameStem(config.frame_shape, _FRAME_FEATURES) if config.frame_shape else None
         self.stem = _stem(config)
         if config.cell == "feedforward":
@@ -377,4 +378,11 @@ def _stem(config: SequenceNetworkConfig) -> ConvStem | None:
         channels=config.stem_channels,
         scales=config.stem_scales,
         stride=config.stem_stride,
+        differenced=config.step_size // inputs_of(1, config.missing),
     )
+
+
+def _decay(config: SequenceNetworkConfig) -> InputDecay | None:
+    if config.missing != "decay":
+        return None
+    return InputDecay(config.input_size // inputs_of(1, config.missing), gain=GAP_GAIN)

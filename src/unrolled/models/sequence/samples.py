@@ -15,7 +15,7 @@ from unrolled.data.clips import channels_of
 from unrolled.data.io.targets import are_labelled, as_groups, as_weights
 from unrolled.data.preprocess.scaler import StandardScaler, fit_channel_scaler
 from unrolled.data.sequences import Sequences
-from unrolled.models.sequence.missing import feature_means, fill_missing, keep_gap_columns
+from unrolled.models.sequence.missing import feature_means, fill_missing, scale_gap_columns
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -141,7 +141,7 @@ def fill_and_scale(
         samples.data.values[is_training] if validation_mask.any() else samples.data.values,
         None if weights is None else weights[is_training],
     )
-    return samples, keep_gap_columns(scaler, missing, means)
+    return samples, scale_gap_columns(scaler, missing, means)
 
 
 def _frame_scaler(samples: TrainingSamples, is_training: NDArray[np.bool_]) -> StandardScaler:

@@ -40,6 +40,8 @@ class ConvStem(nn.Module):
             than scales, the largest dilations have none.
         scales: number of dilations.
         stride: steps of the input for one step of the output; the last block of a sequence may be shorter.
+        differenced: inputs, the first ones, that have changes; None for all. The d of the others is 0: where
+            values are missing at random, changes of a mask are as large as any and tell only sequences apart.
 
     Shapes: values (B, T, F), lengths (B,) to (B, T', 2 F + channels), T' = T / stride, rounded up, and their
     lengths (B,). Values beyond a length are never read.
@@ -54,7 +56,9 @@ class ConvStem(nn.Module):
 
     change_scale: Tensor
 
-    def __init__(self, inputs: int, *, channels: int, scales: int, stride: int = 1) -> None:
+    def __init__(
+        self, inputs: int, *, channels: int, scales: int, stride: int = 1, differenced: int | None = None
+    ) -> None:
         super().__init__()
         self.scales, self.stride, self.width = scales, stride, 2 * inputs + channels
         # scale after scale; the newest tap last, as in torch's convolutions
@@ -65,7 +69,9 @@ class ConvStem(nn.Module):
             for channels_of_scale, _ in self.channels_and_dilations():
                 self.weight[channels_of_scale].uniform_(-bound, bound)
                 self.bias[channels_of_scale].uniform_(-bound, bound)
-        self.register_buffer("change_scale", torch.ones(inputs))
+        change_scale = torch.ones(inputs)
+        change_scale[inputs if differenced is None else differenced :] = torch.inf
+        self.register_buffer("change_scale", change_scale)
 
     def forward(self, values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the features (B, T', 2 F + channels) and their lengths (B,)."""
@@ -113,11 +119,11 @@ class ConvStem(nn.Module):
 
         Source: Salimans and Kingma, Weight Normalization (2016), section 3.
         """
-        valid_mask = sequence_mask(lengths, values)
-        self.change_scale.fill_(1.0)
+        valid_mask, is_differenced = sequence_mask(lengths, values), self.change_scale.isfinite()
+        self.change_scale[is_differenced] = 1.0
         changes = self._append_changes(values, lengths)[..., values.shape[2] :][valid_mask]
         rms = changes.square().mean(0).sqrt()
-        self.change_scale.copy_(torch.where(rms > 0, rms, 1.0))
+        self.change_scale[is_differenced] = torch.where(rms > 0, rms, 1.0)[is_differenced]
         inputs = self._append_changes(values, lengths)
         sums = self._convolve(inputs)[valid_mask]
         factor = 1 / sums.std(0, correction=0).clamp(min=1e-3)

@@ -18,9 +18,10 @@ class InputDecay(nn.Module):
 
     Args:
         features: F.
+        gain: factor of the inputs that say where and since when.
 
     Shapes: inputs (B, T, 3 F) and outputs alike: the values x, filled by the last known one; the mask m; and
-    log(1 + δ). The mask and the steps are passed on as they are.
+    log(1 + δ), both times the gain. The mask and the steps are passed on as they are.
 
     Source: Che et al., Recurrent Neural Networks for Multivariate Time Series with Missing Values (2018),
     equations 3 to 5; w is their diagonal W_γx.
@@ -31,14 +32,15 @@ class InputDecay(nn.Module):
     True
     """
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, *, gain: float = 1.0) -> None:
         super().__init__()
+        self.gain = gain
         self.rate = nn.Parameter(torch.full((features,), _FIRST_RATE))
         self.offset = nn.Parameter(torch.zeros(features))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Decay the first F of the inputs (B, T, 3 F)."""
         values, mask, log_steps = inputs.tensor_split(3, dim=-1)
-        kept = torch.exp(-torch.relu(self.rate * torch.expm1(log_steps) + self.offset))
+        kept = torch.exp(-torch.relu(self.rate * torch.expm1(log_steps / self.gain) + self.offset))
         # padding may hold anything, also NaN, and stays as it is
         return torch.cat([torch.where(mask > 0, kept * values, values), mask, log_steps], -1)
