@@ -92,7 +92,7 @@ def test_layers_begin_one_after_the_other_and_the_lower_the_slower() -> None:
     """Readout, second layer, first layer, embedding; every weight in one of them."""
     config = TextNetworkConfig(n_words=5, embedding_size=3, hidden_size=4, num_layers=2, output_size=2)
     network = TextNetwork(config)
-    groups = fine_tuning_groups(network)
+    groups = fine_tuning_groups(network, 0.5)
     names = {id(weight): name for name, weight in network.named_parameters()}
     parts = [sorted({names[id(weight)] for weight in group.parameters}) for group in groups]
     assert parts[0] == ["body.head.bias", "body.head.weight"]
@@ -102,8 +102,7 @@ def test_layers_begin_one_after_the_other_and_the_lower_the_slower() -> None:
     starts, factors = [group.start for group in groups], [group.rate_factor for group in groups]
     assert starts == sorted(starts)
     assert starts[0] == 0
-    assert factors == sorted(factors, reverse=True)
-    assert factors[0] == 1
+    assert factors == [1, 0.5, 0.25, 0.125]
 
 
 def test_a_classifier_has_the_shape_of_its_language_model(language: LanguageModel) -> None:

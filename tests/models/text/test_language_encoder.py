@@ -49,6 +49,13 @@ def test_what_the_language_model_decides_is_refused_beside_it(
         TextClassifier(encoder=language, **settings).fit(["a", "b"], [0, 1])
 
 
+def test_a_decay_by_layer_needs_a_language_model(language: LanguageModel) -> None:
+    """Layers that begin at random all learn alike."""
+    with pytest.raises(ArgumentError, match="layer_decay: encoder=None has no layers that were learned"):
+        TextClassifier(layer_decay=0.5).fit(["a", "b"], [0, 1])
+    TextClassifier(encoder=language, layer_decay=0.5).check_parameters()
+
+
 def test_reading_in_one_direction_may_be_said(language: LanguageModel) -> None:
     """It is what the language model does."""
     TextClassifier(encoder=language, bidirectional=False).check_parameters()

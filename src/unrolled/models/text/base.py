@@ -32,7 +32,7 @@ from unrolled.models.sequence.training import EncodedTargets, stopping_facts
 from unrolled.models.summary import Fact, network_fact, sequence_card_footer
 from unrolled.models.text.dataset import TextDataset
 from unrolled.models.text.encoder import TokenEncoder
-from unrolled.models.text.language.network import LanguageNetwork
+from unrolled.models.text.fine_tuning import FineTuning
 from unrolled.models.text.network import TextNetwork, TextNetworkConfig
 from unrolled.models.text.stream import TextStates
 from unrolled.models.text.training import fit_text_networks, text_outputs, text_training_config
@@ -191,8 +191,8 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
     def _learn_tokenizer(self, texts: list[str]) -> Tokenizer:
         return Tokenizer.learn(self.unit or _UNIT, texts)
 
-    def _language_network(self) -> LanguageNetwork | None:
-        """Return the network whose weights are fine-tuned; None where there is none."""
+    def _fine_tuning(self) -> FineTuning | None:
+        """Return the language model that is fine-tuned, and how; None where there is none."""
         return None
 
     def _learn_encoder(
@@ -255,7 +255,7 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
         with self._name_remedies():
             ensemble = fit_text_networks(
                 dataset, targets, self._make_config(encoder, vectors, targets.output_size), config,
-                vectors=vectors, language_network=self._language_network(), validation_mask=validation_mask,
+                vectors=vectors, fine_tuning=self._fine_tuning(), validation_mask=validation_mask,
                 n_members=int(self.n_members), device=self.device, monitor=monitor,
             )  # fmt: skip
         report_interruption(ensemble)

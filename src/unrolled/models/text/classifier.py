@@ -15,7 +15,7 @@ from unrolled.data.sequences import Sequences
 from unrolled.data.text.documents import Documents
 from unrolled.data.text.tokenizer import Tokenizer, Unit
 from unrolled.data.text.vectors import WordVectors
-from unrolled.models.parameters import ANY, RandomSource, UnusedBeside
+from unrolled.models.parameters import ANY, FloatRange, RandomSource, UnusedBeside
 from unrolled.models.sequence.labels import (
     ClassWeight,
     Labels,
@@ -26,9 +26,8 @@ from unrolled.models.sequence.samples import TrainingSamples, check_weights
 from unrolled.models.sequence.training import EncodedTargets
 from unrolled.models.text.base import RULES, TextEstimator
 from unrolled.models.text.encoder import TokenEncoder
-from unrolled.models.text.fine_tuning import with_language_body
+from unrolled.models.text.fine_tuning import FineTuning, with_language_body
 from unrolled.models.text.language.language_model import LanguageModel
-from unrolled.models.text.language.network import LanguageNetwork
 from unrolled.models.text.language_encoder import FittedLanguageModel, unfrozen
 from unrolled.models.text.network import TextNetworkConfig
 from unrolled.nn.modules.inference import mean_answers
@@ -52,6 +51,8 @@ class TextClassifier(TextEstimator):
         encoder: a fitted LanguageModel, whose tokens, embedding and layers are read with and fine-tuned on
             the labels, gradually from the readout down; it is copied and stays as it is. None to learn from
             these texts alone. Each text is read from a state of zeros.
+        layer_decay: learning rate of a layer of the encoder over that of the one above it: below 1 what it
+            knows moves less, which pays where it has read far more text than the labels have.
         unit: tokens of a text: "word", "char", or a number of subwords (extra `unrolled[text]`); None for
             "word", or those of the encoder.
         cell: "gru", "lstm" or "rnn".
@@ -96,15 +97,18 @@ class TextClassifier(TextEstimator):
     _unused = (
         *RULES,
         UnusedBeside(_OF_ENCODER, "encoder", ANY, "has its own"),
+        UnusedBeside(("layer_decay",), "encoder", (None,), "has no layers that were learned before"),
         UnusedBeside(("bidirectional",), "encoder", ANY, "reads from the beginning alone", only=(True,)),
     )
 
     encoder: Annotated[LanguageModel | None, FittedLanguageModel()]
+    layer_decay: Annotated[float, FloatRange(above=0, most=1)]
 
     def __init__(
         self,
         *,
         encoder: LanguageModel | None = None,
+        layer_decay: float = 1.0,
         unit: Unit | None = None,
         cell: str = "gru",
         hidden_size: int = 128,
@@ -197,11 +201,15 @@ class TextClassifier(TextEstimator):
         self, encoder: TokenEncoder, vectors: WordVectors | None, output_size: int
     ) -> TextNetworkConfig:
         config = super()._make_config(encoder, vectors, output_size)
-        language = self._language_network()
-        return config if language is None else with_language_body(config, language.config)
+        fine_tuning = self._fine_tuning()
+        if fine_tuning is None:
+            return config
+        return with_language_body(config, fine_tuning.language_network.config)
 
-    def _language_network(self) -> LanguageNetwork | None:
-        return None if self.encoder is None else unfrozen(self.encoder).networks_[0]
+    def _fine_tuning(self) -> FineTuning | None:
+        if self.encoder is None:
+            return None
+        return FineTuning(unfrozen(self.encoder).networks_[0], float(self.layer_decay))
 
     def _vocabulary_source(self) -> str:
         return super()._vocabulary_source() if self.encoder is None else "its language model"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -12,8 +13,19 @@ from unrolled.models.text.language.network import LanguageNetwork, LanguageNetwo
 from unrolled.models.text.network import TextNetwork, TextNetworkConfig
 from unrolled.train.optimizer import ParameterGroup
 
-_RATE_RATIO = 2.6  # of a layer's learning rate to that of the layer below it
 _UNFREEZING = 0.1  # share of the training after which the next layer below begins to move
+
+
+class FineTuning(NamedTuple):
+    """Language model to begin from, and how it is moved.
+
+    Args:
+        language_network: whose weights are copied.
+        layer_decay: see `fine_tuning_groups`.
+    """
+
+    language_network: LanguageNetwork
+    layer_decay: float
 
 
 def with_language_body(config: TextNetworkConfig, language: LanguageNetworkConfig) -> TextNetworkConfig:
@@ -40,17 +52,21 @@ def copy_language_weights(network: TextNetwork, language: LanguageNetwork) -> No
             weights[name.replace("_l0", f"_l{k}")].copy_(weight)
 
 
-def fine_tuning_groups(network: TextNetwork) -> list[ParameterGroup]:
+def fine_tuning_groups(network: TextNetwork, layer_decay: float) -> list[ParameterGroup]:
     """Group the weights of a classifier by layer, from the readout down, for fine-tuning.
 
-    A layer learns at 1 / 2.6 of the rate of the one above it, and begins a tenth of the training later: what
-    the language model knows is moved little, and not before the readout has learned what to ask of it.
+    A layer begins to learn a tenth of the training after the one above it: what the language model knows is
+    not moved before the readout has learned what to ask of it.
+
+    Args:
+        network: of the classifier.
+        layer_decay: learning rate of a layer over that of the one above it; 1 / 2.6 in the source.
 
     Source: Howard and Ruder, Universal Language Model Fine-tuning for Text Classification (2018), sections
     3.2 and 3.3.
     """
     return [
-        ParameterGroup(weights, rate_factor=_RATE_RATIO**-depth, start=min(0.5, depth * _UNFREEZING))
+        ParameterGroup(weights, rate_factor=layer_decay**depth, start=min(0.5, depth * _UNFREEZING))
         for depth, weights in enumerate(_layers_downwards(network))
     ]
 

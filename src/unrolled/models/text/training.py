@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,8 +14,7 @@ from unrolled.data.text.vectors import WordVectors
 from unrolled.models.fitting import identified, split_dataset
 from unrolled.models.sequence.training import EncodedTargets
 from unrolled.models.text.dataset import TextDataset, hash_bytes
-from unrolled.models.text.fine_tuning import copy_language_weights, fine_tuning_groups
-from unrolled.models.text.language.network import LanguageNetwork
+from unrolled.models.text.fine_tuning import FineTuning, copy_language_weights, fine_tuning_groups
 from unrolled.models.text.network import TextNetwork, TextNetworkConfig
 from unrolled.train.batching import batches_of_like_length
 from unrolled.train.config import (
@@ -22,6 +24,7 @@ from unrolled.train.config import (
     TrainingHooks,
 )
 from unrolled.train.ensemble import Ensemble, fit_ensemble
+from unrolled.train.optimizer import ParameterGroup
 from unrolled.train.threads import shared_processors
 
 _WEIGHT_DECAY = 0.1
@@ -66,7 +69,7 @@ def fit_text_networks(
     config: TrainingConfig,
     *,
     vectors: WordVectors | None,
-    language_network: LanguageNetwork | None,
+    fine_tuning: FineTuning | None,
     validation_mask: NDArray[np.bool_],
     n_members: int,
     device: str,
@@ -80,7 +83,7 @@ def fit_text_networks(
         network_config: of each network.
         config: see `text_training_config`.
         vectors: of the user's, which every network reads; None for none.
-        language_network: whose weights every network begins with, and fine-tunes; None for weights at random.
+        fine_tuning: of a language model, whose weights every network begins with; None for random ones.
         validation_mask: (N,) true for the texts that are held out.
         n_members: networks.
         device: where they are.
@@ -95,18 +98,22 @@ def fit_text_networks(
     if validation is not None:
         validation = validation.by_length()
     given = [] if vectors is None else [torch.from_numpy(vectors.vectors)]
-    if language_network is not None:
-        given += [weight.detach().cpu() for weight in language_network.parameters()]
-    digest = [hash_bytes(tensor.numpy().tobytes()) for tensor in given]
-    config = identified(config, monitor, training, validation, network_config, targets.loss_settings, digest)
+    groups: Callable[[TextNetwork], list[ParameterGroup]] | None = None
+    if fine_tuning is not None:
+        given += [weight.detach().cpu() for weight in fine_tuning.language_network.parameters()]
+        groups = partial(fine_tuning_groups, layer_decay=fine_tuning.layer_decay)
+    beginnings = (fine_tuning and fine_tuning.layer_decay, [hash_bytes(t.numpy().tobytes()) for t in given])
+    config = identified(
+        config, monitor, training, validation, network_config, targets.loss_settings, beginnings
+    )
     lengths = training.sequences.lengths.cpu()
 
     def make_network() -> TextNetwork:
         network = TextNetwork(network_config)
         if vectors is not None:
             network.embedding.vectors[1:] = torch.from_numpy(vectors.vectors)
-        if language_network is not None:
-            copy_language_weights(network, language_network)
+        if fine_tuning is not None:
+            copy_language_weights(network, fine_tuning.language_network)
         return network.to(device)
 
     return fit_ensemble(
@@ -117,7 +124,7 @@ def fit_text_networks(
         config,
         n_members=n_members,
         hooks=TrainingHooks(
-            parameter_groups=None if language_network is None else fine_tuning_groups,
+            parameter_groups=groups,
             arrange_rows=lambda rows, batch_size: batches_of_like_length(lengths, rows, batch_size),
         ),
         monitor=monitor,
