@@ -124,3 +124,28 @@ def test_replies_that_are_not_read_are_bounded(
             assert time.monotonic() < until
             time.sleep(0.05)
     assert server.request("GET", "/streams/s0").record["last"] == 800
+
+
+def test_answers_larger_than_their_messages_are_bounded_too(
+    new_server: Callable[..., Any], language_model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of a language model, ten letters for each one: few messages of a connection wait at a time."""
+    monkeypatch.setattr(websocket, "_MOST_BYTES", 50_000)
+    server = new_server(model=language_model)
+    batches, apply_many = list[int](), server.core.session.apply_many
+
+    def slowly(messages: Any, **options: Any) -> Any:
+        batches.append(len(messages))
+        time.sleep(0.05)
+        return apply_many(messages, **options)
+
+    server.core.session.apply_many = slowly
+    with server.socket() as connection:
+        for k in range(30):
+            connection.send(f'{{"stream": "s{k}", "n": 1, "x": "{"to be " * 50}"}}')
+            if k == 0:
+                assert '"last":300' in connection.recv(timeout=30)
+        for _ in range(29):
+            assert '"last":300' in connection.recv(timeout=30)
+    assert sum(batches) == 30
+    assert max(batches) <= 5

@@ -38,6 +38,8 @@ class Core:
         is_draining: whether it takes no more messages.
         outboxes: replies of WebSockets that are not sent yet, by connection.
         watched: calls, by connection, that let it go where it reads nothing; with seconds that pass.
+        answer_growth: bytes of an answer for each of its message, the most so far: a letter that a language
+            model reads is answered with ten likely ones.
     """
 
     session: Session
@@ -49,6 +51,7 @@ class Core:
     is_draining: bool = False
     outboxes: dict[int, Any] = field(default_factory=dict)
     watched: dict[int, Callable[[float], None]] = field(default_factory=dict)
+    answer_growth: float = 1.0
 
     def __post_init__(self) -> None:
         self.batcher = Batcher(self.session, self.metrics, clock=self.now)

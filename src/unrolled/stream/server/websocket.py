@@ -138,18 +138,22 @@ class _Connection:
             self._submit(stream, message, len(data))
 
     def _submit(self, stream: str, message: SocketMessage, size: int) -> None:
-        """Let a message wait for the next batch."""
+        """Let a message wait for the next batch; until then it counts as much as its answer may."""
+        held = int(size * self._core.answer_growth)
         n = None if message.n is None else whole_number(message.n)
         self._core.batcher.submit(
             Message(stream, n, message.x, message.start),  # type: ignore[arg-type]  # the session checks n
-            lambda reply: self._answer(stream, reply, size),
+            lambda reply: self._answer(stream, reply, size, held),
             size=size,
         )
-        self._count_bytes(size)
+        self._count_bytes(held)
 
-    def _answer(self, stream: str, reply: Reply, size: int) -> None:
-        self._count_bytes(-size)
-        self._reply(*encode_reply(stream, reply))
+    def _answer(self, stream: str, reply: Reply, size: int, held: int) -> None:
+        self._count_bytes(-held)
+        code, record = encode_reply(stream, reply)
+        if code == "ok":
+            self._core.answer_growth = max(self._core.answer_growth, len(record) / size)
+        self._reply(code, record)
 
     async def _tell_last(self, stream: str) -> None:
         try:
