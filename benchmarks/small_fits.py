@@ -55,14 +55,14 @@ def _row(
     model = SequenceClassifier(verbose=False, **settings)
 
     def on_autograd() -> SequenceClassifier:
-        with patch.object(SequenceNetwork, "has_vjp", lambda *_: False):
+        with patch.object(SequenceNetwork, "trains_without_autograd", lambda *_: False):
             return model.fit(x, y)
 
     rival = "torch" if loop else "autograd"
     first = {"max_epochs": 2, "n_members": 1}
     short = SequenceClassifier(verbose=False, **settings | first)
     losses = [short.fit(x, y).history_.records[-1].train_loss]
-    with patch.object(SequenceNetwork, "has_vjp", lambda *_: False):
+    with patch.object(SequenceNetwork, "trains_without_autograd", lambda *_: False):
         losses.append(short.fit(x, y).history_.records[-1].train_loss)
     assert abs(losses[0] - losses[1]) <= CLOSE * abs(losses[1]), losses
     timing = interleaved(

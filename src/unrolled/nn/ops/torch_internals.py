@@ -35,11 +35,11 @@ is_tracing = find_private(torch._C, "_is_tracing", lambda: True)  # noqa: SLF001
 is_batched = find_private(torch._C, "_functorch.is_batchedtensor", lambda _: False)  # noqa: SLF001 (nor for this)
 
 
-_hooks_of_module = attrgetter(
+hooks_of_module = attrgetter(  # mappings, to which hooks are added
     "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"
 )
 _hooks_of_tensor = attrgetter("_backward_hooks", "_post_accumulate_grad_hooks")
-_has_global_hooks = find_private(nn.modules.module, "_has_any_global_hook", lambda: True)
+has_global_hooks = find_private(nn.modules.module, "_has_any_global_hook", lambda: True)
 _is_batch = find_private(torch._C, "_functorch.is_legacy_batchedtensor", lambda _: True)  # noqa: SLF001 (nor for this)
 
 
@@ -108,7 +108,7 @@ def runs_eagerly() -> bool:
 
 def has_hooks(module: nn.Module) -> bool:
     """Tell whether the call of a module runs hooks: its own, or those of all modules."""
-    return any(_hooks_of_module(module)) or bool(_has_global_hooks())
+    return any(hooks_of_module(module)) or bool(has_global_hooks())
 
 
 def has_gradient_hooks(parameter: Tensor) -> bool:
