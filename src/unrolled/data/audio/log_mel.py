@@ -253,9 +253,8 @@ def as_wave(samples: Any, who: str) -> Floats:
             got = f"{array.dtype} of shape {array.shape}"
         raise DataError(f"{who}: expected numbers (N,), the samples of one channel, got {got}. Convert them.")
     wave = scaled_samples(array)
-    is_sample = np.abs(wave) <= _MOST
-    if not is_sample.all():
-        position = int(np.argmin(is_sample))
+    if not np.maximum.reduce(np.abs(wave), initial=0.0) <= _MOST:  # NaN is in no order
+        position = int(np.argmin(np.abs(wave) <= _MOST))
         is_large = np.isfinite(wave[position])
         demand, way = (
             (f"numbers up to {_MOST:g}", "Divide all") if is_large else ("finite numbers", "Replace it by 0")

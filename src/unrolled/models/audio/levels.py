@@ -96,7 +96,10 @@ class BandLevels:
         """Compute p (T,) of frames; `before` is that of the frames before them."""
         if self.kind == "recording":
             return np.full(len(frames), frames.max() if len(frames) else 0.0)
-        return np.maximum(np.maximum.accumulate(np.maximum.reduce(frames, axis=1)), before)
+        largest = np.maximum.reduce(frames, axis=1)
+        if len(frames) > 1:
+            largest = np.maximum.accumulate(largest)
+        return np.maximum(largest, before)
 
     def _above(self, frames: Floats, peaks: Floats) -> Floats:
         return np.maximum(frames - peaks[:, None], -self.floor)
@@ -117,10 +120,13 @@ class BandLevels:
         """
         if not len(frames):
             return np.empty_like(frames)
-        before, after = int(state.steps[stream]), int(state.steps[stream]) + len(frames)
+        before = int(state.steps[stream])
+        after = before + len(frames)
         peaks = self._peaks(frames, state.peak[stream] if before else -np.inf)
         z = self._above(frames, peaks)
-        counts = np.arange(before + 1, after + 1)[:, None] + self.prior_frames
+        # one frame is a hop of a live stream
+        counts = after if len(frames) == 1 else np.arange(before + 1, after + 1)[:, None]
+        counts = counts + self.prior_frames
         sums, squares = _running(state.sums[stream], z), _running(state.squares[stream], z * z)
         state.peak[stream], state.steps[stream] = peaks[-1], after
         state.sums[stream], state.squares[stream] = sums[-1], squares[-1]

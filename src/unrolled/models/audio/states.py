@@ -22,7 +22,7 @@ from unrolled.models.streaming.streams import StreamStates
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_FIRST = np.zeros(1, dtype=np.int64)
+_FIRST, _ONE = np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.int64)
 
 
 class _FrameModel:
@@ -162,7 +162,8 @@ class SoundStream:
             array[0] = 0
 
     def _step(self, frames: Floats) -> Floats:
-        return self._states.step(frames, _FIRST, np.array([len(frames)]))
+        counts = _ONE if len(frames) == 1 else np.array([len(frames)])
+        return self._states.step(frames, _FIRST, counts)
 
 
 def check_stream_rate(rate: int | None, expected: int) -> None:
