@@ -132,7 +132,7 @@ class GradientsResult(Record):
 
     @property
     def steps_back(self) -> NDArray[np.int64]:
-        """(K,) steps of the input back, of each move of the layer."""
+        """Steps of the input back (K,) of each move of the layer."""
         return np.arange(len(self.sequences)) * self.stride
 
     @property

@@ -271,7 +271,7 @@ def _no_target(probed: ProbedModel) -> float:
 
 
 def _gather_steps(steps: Tensor, places: Tensor) -> Tensor:
-    """(N, T', ...) the steps (N, T, ...) at these places (N, T')."""
+    """Gather the steps (N, T', ...) of (N, T, ...) at these places (N, T')."""
     if steps.ndim == 2:
         return steps.gather(1, places)
     return steps.gather(1, places[..., None].expand(-1, -1, steps.shape[2]))

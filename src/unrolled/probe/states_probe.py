@@ -88,7 +88,7 @@ class StatesResult(Record):
 
     @property
     def memory_share(self) -> Floats:
-        """(R,) memory / (input + memory); NaN where both are 0."""
+        """Share of memory (R,): memory / (input + memory); NaN where both are 0."""
         total = self.input + self.memory
         share: Floats = np.divide(self.memory, total, out=np.full(len(total), np.nan), where=total > 0)
         return share
@@ -256,7 +256,7 @@ def _norms(written: Tensor, retained: Tensor) -> dict[str, Tensor]:
 
 
 def _principal_components(state: Floats) -> tuple[Floats, Floats]:
-    """(R, P) scores and (P,) shares of variance of the first components."""
+    """Scores (R, P) and shares of variance (P,) of the first principal components."""
     centred = state - state.mean(axis=0)
     _, sizes, components = np.linalg.svd(centred, full_matrices=False)
     components = components[:_COMPONENTS]

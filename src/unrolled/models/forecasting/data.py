@@ -160,7 +160,7 @@ def choose_window(series: Sequences, horizon: int, season: int, window_size: int
 
 
 def forecast_times(series: Sequences, k: int, observed: int, steps: int) -> NDArray[Any]:
-    """(steps,) times after the observed steps of series k; counted from 0 where there are none."""
+    """Times (steps,) after the observed steps of series k; counted from 0 where there are none."""
     if series.times is None:
         return np.arange(observed, observed + steps)
     return future_times(series.times[int(series.offsets[k]) + observed - 1], series.freq or "1", steps)

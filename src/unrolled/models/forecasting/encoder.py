@@ -162,7 +162,7 @@ class SeriesEncoder:
         return rule.apply(y, scale, f"series '{series_id}'")
 
     def _standardised(self, series: Sequences, role: Role) -> Floats:
-        """(ΣT, columns of this role) in standard deviations from the mean of the fitted data."""
+        """Standardise the columns (ΣT, ·) of this role by mean and deviation of the fitted data."""
         columns = [
             column for k in series.columns_of(role) for column in _columns_of_labels(series, k).items()
         ]

@@ -358,7 +358,7 @@ class Forecaster(NetworkEstimator):
     def _forecast(
         self, series: Sequences, origins: Ints, shares: Mapping[str, float]
     ) -> tuple[Floats, dict[str, Floats]]:
-        """(N, K, h, Q) quantiles, and (N, K, h) those of the named shares, all within the bounds."""
+        """Quantiles (N, K, h, Q), and those of the named shares (N, K, h), all within the bounds."""
         encoded = self._encoder.encode(series, self.network_config_.horizon)
         is_log = [one.transformed.transform.log for one in encoded]
         limits = self.bounds_.limits(series, origins, is_log=is_log, integer=bool(self.integer))
@@ -367,7 +367,7 @@ class Forecaster(NetworkEstimator):
         return limits.apply(raw), {name: limits.apply(forecast) for name, forecast in named.items()}
 
     def _quantiles(self, encoded: list[EncodedSeries], origins: Ints) -> Floats:
-        """(N, K, h, Q) calibrated quantiles, as values of the series."""
+        """Calibrated quantiles (N, K, h, Q), as values of the series."""
         horizon = self.network_config_.horizon
         windows = self._encoder.windows(encoded, self.window_, horizon)
         rows = np.concatenate([windows.rows(k, steps) for k, steps in enumerate(origins)])

@@ -74,7 +74,7 @@ class ForecastNetwork(nn.Module):
         self._watched: PlainModules | None = None  # since they were found to train without autograd
 
     def forward(self, batch: ForecastBatch) -> Tensor:
-        """(M, h, Q) quantiles of the horizon at every readout, in units of its origin."""
+        """Quantiles (M, h, Q) of the horizon at every readout, in units of its origin."""
         output, _ = self.core(batch.inputs)  # (B, W, H)
         B, device = len(output), output.device
         steps = output.transpose(0, 1).flatten(0, 1)  # (W · B, H), as the recurrent cores lay it out
@@ -175,7 +175,7 @@ class FeedForward(nn.Module):
         self.hidden = nn.Linear(inputs, hidden_size)
 
     def forward(self, window: Tensor) -> tuple[Tensor, None]:
-        """(B, W, H) out of (B, W, F); the same at every step, so it is to be read out at the end alone."""
+        """Outputs (B, W, H) of (B, W, F), the same at every step: to be read out at the end alone."""
         hidden = torch.tanh(self.hidden(window.flatten(1)))[:, None]
         return hidden.expand(-1, window.shape[1], -1), None
 
@@ -197,7 +197,7 @@ def quantile_loss(network: nn.Module, batch: ForecastBatch) -> Tensor:
 def predict_quantiles(
     networks: tuple[ForecastNetwork, ...], windows: Windows, rows: Ints, device: str
 ) -> Floats:
-    """(M, h, Q) quantiles at the end of these windows, in units of the origin: means over the networks."""
+    """Predict quantiles (M, h, Q) at the end of windows, in units of the origin: means over networks."""
     parts = []
     for start in range(0, len(rows), FORECAST_CHUNK):
         batch = windows.batch(rows[start : start + FORECAST_CHUNK]).to(device)

@@ -119,7 +119,7 @@ def forecast_training_config(
 
 @torch.inference_mode()
 def _calibrate(network: ForecastNetwork, validation: ForecastDataset, device: str) -> Floats:
-    """(Q,) the factor of each quantile, from every step ahead of the validation set."""
+    """Factor (Q,) of each quantile, from every step ahead of the validation set."""
     predictions, targets = [], []
     for rows in torch.split(torch.arange(len(validation)), FORECAST_CHUNK):
         batch = validation.batch(rows)

@@ -150,7 +150,7 @@ class Windows:
 
     @property
     def views(self) -> Tensor:
-        """(R − W + 1, F, W) every window, sharing the memory of `inputs`."""
+        """View every window (R − W + 1, F, W), sharing the memory of `inputs`."""
         return self.inputs.unfold(0, self.window, 1)
 
     def rows(self, series: int | Ints, steps: Ints) -> Ints:
@@ -204,12 +204,12 @@ class Windows:
         )
 
     def _padding(self, rows: Tensor) -> Tensor:
-        """(B,) steps before the first of its series in each window that ends at these rows."""
+        """Number of steps (B,) before the first of its series in each window that ends at these rows."""
         first = self._first_rows[torch.searchsorted(self._first_rows, rows, right=True) - 1]
         return (first - rows + (self.window - 1)).clamp_(0, self.window - 1)
 
     def _moved(self, origins: Tensor, steps: Tensor) -> Tensor:
-        """(M, ·) how far the working scale at these steps is from that at the origin, in its units."""
+        """Distance (M, ·) of the working scale at these steps from that at the origin, in its units."""
         moved = (
             (self._working.take(steps) - self._working[origins])
             / self._unit[origins]
@@ -218,7 +218,7 @@ class Windows:
         return moved.float().clamp_(-5 * _LIMIT, 5 * _LIMIT)
 
     def _anchors(self, origins: Tensor) -> Tensor:
-        """(M, h, A) the last two years' values of the seasons ahead."""
+        """Values (M, h, A) of the last two years in the seasons ahead."""
         steps = origins + self._yearly.flatten()  # (M, h · A)
         anchors = self._moved(origins, steps).view(len(origins), *self._yearly.shape)
         unknown = 1 - self._observed.take(steps).view(anchors.shape)

@@ -24,7 +24,7 @@ _DIRECT = 0.01  # share of the squared gradient on states other than the last
 
 
 def counts_by_steps_back(lengths: Tensor) -> NDArray[np.int64]:
-    """(K,) number of sequences with a step k back, as far as one in twenty has it.
+    """Number of sequences (K,) with a step k back, as far as one in twenty has it.
 
     >>> counts_by_steps_back(torch.tensor([3, 1, 2])).tolist()
     [3, 2, 1]
@@ -166,7 +166,7 @@ def _occluded_steps(K: int) -> list[int]:
 
 
 def _replacement_steps(probed: ProbedModel, rows: Tensor, k: int, rng: torch.Generator) -> Tensor:
-    """(n, F) replacement of the step k back in each row: that of another row, never its own."""
+    """Replace the step k back in each row (n, F) by that of another row, never its own."""
     lengths = probed.lengths[rows]
     has = torch.nonzero(lengths > k)[:, 0]
     steps = probed.values[rows[has], lengths[has] - 1 - k]
@@ -179,26 +179,26 @@ def _replacement_steps(probed: ProbedModel, rows: Tensor, k: int, rng: torch.Gen
 
 
 def _valid_steps(probed: ProbedModel, rows: Tensor) -> Tensor:
-    """(ΣT, F) every step of these sequences."""
+    """Join all steps (ΣT, F) of these sequences."""
     values, lengths = probed.values[rows], probed.lengths[rows]
     return values[torch.arange(values.shape[1]) < lengths[:, None]]
 
 
 def _indices_from_end(lengths: Tensor, K: int) -> tuple[Tensor, Tensor]:
-    """(B, K) position of the step k back from each row's end, and whether there is one."""
+    """Positions (B, K) of the step k back from each row's end, and whether there is one."""
     back = lengths[:, None] - 1 - torch.arange(K)
     return back.clamp(min=0), back >= 0
 
 
 def _last_outputs(probed: ProbedModel, answers: Tensor, rows: Tensor) -> Tensor:
-    """(B, K) outputs; with an output a step, those at each row's last step."""
+    """Outputs (B, K); with an output a step, those at each row's last step."""
     if not probed.per_step:
         return answers
     return answers[torch.arange(len(rows)), probed.lengths[rows] - 1]
 
 
 def _explained_classes(probed: ProbedModel, answers: Tensor, rows: Tensor) -> Tensor | None:
-    """(B,) class whose odds are explained: the right one where it is known, else the predicted one."""
+    """Class (B,) whose odds are explained: the right one where it is known, else the predicted one."""
     if probed.task == "number":
         return None
     if probed.targets is None:
@@ -208,7 +208,7 @@ def _explained_classes(probed: ProbedModel, answers: Tensor, rows: Tensor) -> Te
 
 
 def _explained_outputs(answers: Tensor, classes: Tensor | None) -> Tensor:
-    """(B, A) explained outputs: the numbers, or (B, 1) the log odds of a class."""
+    """Explained outputs (B, A): the numbers, or (B, 1) the log odds of a class."""
     return answers if classes is None else log_odds(answers, classes)[:, None]
 
 
@@ -224,7 +224,7 @@ def log_odds(log_probabilities: Tensor, classes: Tensor) -> Tensor:
 
 
 def _last_state(call: LayerCall, lengths: Tensor) -> Tensor:
-    """(B, H) state of the last layer, forward, after each row's last step."""
+    """State (B, H) of the last layer, forward, after each row's last step."""
     steps = torch.minimum(call.lengths.cpu(), lengths)
     ended = call.output[torch.arange(len(steps)), steps - 1]
     return ended[:, : ended.shape[1] // (1 + bool(getattr(call.layer, "bidirectional", False)))]

@@ -86,7 +86,7 @@ def _batch_flow(
 def _gradient_norms(
     runs: list[DirectionRun], loss: Tensor, rng: torch.Generator
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """(T, B) norms k steps back of the loss gradient, and of a unit one at the last state, for each run."""
+    """Norms (T, B) k steps back of the loss gradient, and of a unit one at the last state, for each run."""
     by_loss = _state_gradients(runs, [loss], [torch.ones_like(loss)])
     shares = []
     for run, gradient in zip(runs, by_loss, strict=True):
@@ -102,7 +102,7 @@ def _gradient_norms(
 
 
 def _state_gradients(runs: list[DirectionRun], outputs: list[Tensor], grads: list[Tensor]) -> list[Tensor]:
-    """(T, B, ΣH) float64 gradients by the state k steps back from each row's last, for each run.
+    """Gradients (T, B, ΣH), float64, by the state k steps back from each row's last, for each run.
 
     0 before its first.
     """
@@ -123,7 +123,7 @@ def _state_gradients(runs: list[DirectionRun], outputs: list[Tensor], grads: lis
 
 
 def _mean_by_steps_back(norms: list[Tensor], sequences: NDArray[np.int64]) -> Floats:
-    """(K,) mean over the sequences that are so long."""
+    """Mean (K,) over the sequences that are so long."""
     sums = np.zeros(len(sequences))
     for norm in norms:
         reached = norm[: len(sequences)].sum(1).numpy()

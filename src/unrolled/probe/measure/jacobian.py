@@ -83,7 +83,7 @@ def jacobian_spectrum(run: DirectionRun, points: StatePoints, rng: torch.Generat
 
 
 def _jacobian(run: DirectionRun, point: StatePoints) -> Tensor:
-    """(ΣH, ΣH) Jacobian at one point: a row of the batch for each unit of the new state."""
+    """Jacobian (ΣH, ΣH) at one point: a row of the batch for each unit of the new state."""
     n = sum(part.shape[-1] for part in point.before)
     copies = StatePoints(point.inputs.expand(n, -1), tuple(part.expand(n, -1) for part in point.before))
     return _vector_jacobian_product(run, copies, torch.eye(n).to(point.inputs))
@@ -113,7 +113,7 @@ def lyapunov_exponent(run: DirectionRun, points: StatePoints, rng: torch.Generat
 
 
 def _vector_jacobian_product(run: DirectionRun, points: StatePoints, v: Tensor) -> Tensor:
-    """(R, ΣH) Jᵀ v: the gradient by the state before a step, from v by the state after it."""
+    """Product Jᵀ v (R, ΣH): the gradient by the state before a step, from v by the state after it."""
     with torch.enable_grad():
         before = tuple(part.detach().requires_grad_() for part in points.before)
         after = run.step(points.inputs, run.states[0]._make(before), _in_float64(run.weights))

@@ -102,7 +102,7 @@ def score_permutations(
 def _flipped_share(
     predictions: NDArray[Any], base: NDArray[Any], orders: Tensor, probed: ProbedModel
 ) -> Floats:
-    """(B,) share of predictions that differ from those on the original; NaN for numbers."""
+    """Share (B,) of predictions that differ from those on the original; NaN for numbers."""
     if probed.task == "number":
         return np.full(len(predictions), np.nan)
     if not probed.per_step:

@@ -236,7 +236,7 @@ def make_fit_and_score(model: Any, version: Callable[[int], tuple[list[Floats], 
 
 
 def fold_strata(probed: ProbedModel) -> Ints:
-    """(N,) class of each sequence; a single stratum for numbers and for targets of steps."""
+    """Class (N,) of each sequence; a single stratum for numbers and for targets of steps."""
     if probed.task == "number" or probed.per_step or probed.targets is None:
         return np.zeros(len(probed), dtype=np.int64)
     return np.asarray(probed.targets.cpu().numpy(), dtype=np.int64)

@@ -39,5 +39,5 @@ class ForecastCall:
 
     @property
     def targets(self) -> Tensor:
-        """(N, h) observed values, NaN where there are none."""
+        """Observed values (N, h), NaN where there are none."""
         return self.batch.target.masked_fill(self.batch.target_mask == 0, float("nan"))

@@ -101,7 +101,7 @@ class ProbedModel:
 
     @property
     def model_values(self) -> Tensor:
-        """(N, T, F) values that a copy of the model can be trained on: of tokens without their vectors."""
+        """Values (N, T, F) that a copy of the model can be trained on: of tokens without their vectors."""
         return self.values[..., :1] if isinstance(self.call, TokenCall) else self.values
 
     @torch.no_grad()
@@ -125,7 +125,7 @@ class ProbedModel:
         return replace(self, call=call, values=values, lengths=lengths, targets=targets)
 
     def values_at(self, rows: Tensor) -> Tensor:
-        """(B, T', F) values of the sequences at these positions, T' the longest of them."""
+        """Values (B, T', F) of the sequences at these positions, T' the longest of them."""
         return self.values[:, : int(self.lengths[rows].max())][rows]
 
     def permuted(self, order: Tensor) -> ProbedModel:
@@ -224,7 +224,7 @@ class ProbedModel:
                 )
 
     def losses(self, outputs: Tensor, rows: Tensor | None = None) -> Tensor:
-        """(B,) log loss or squared error of each sequence, a mean over its steps with an output a step.
+        """Log loss or squared error (B,) of each sequence, a mean over its steps with an output a step.
 
         Raises:
             ArgumentError: there are no targets.

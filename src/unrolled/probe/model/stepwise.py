@@ -97,7 +97,7 @@ class DirectionRun:
 
     @property
     def _ends(self) -> Tensor:
-        """(B,) position of the final state in `states`."""
+        """Position (B,) of the final state in `states`."""
         lengths = self.lengths.to(self.inputs.device)
         return torch.full_like(lengths, len(self.inputs)) if self.is_reverse else lengths
 
