@@ -112,34 +112,6 @@ def test_distinct_ids_of_a_wide_table_name_its_sequences() -> None:
     assert _read(WIDE)[0].ids == ("0", "1", "2")
 
 
-@pytest.mark.parametrize(
-    ("cells", "kind", "labels"),
-    [
-        (["1", "2"], "i", [1, 2]),
-        (["1.0", "-2.0"], "i", [1, -2]),
-        (["0.5", "2"], "f", [0.5, 2.0]),
-        (["none", "-"], "U", ["none", "-"]),
-        (["1a", "b2"], "U", ["1a", "b2"]),
-        (["1", "1.0"], "i", [1, 1]),
-        (["0", "-0.5"], "f", [0.0, -0.5]),
-        (["01.50", "2"], "f", [1.5, 2.0]),
-        (["01", "1"], "U", ["01", "1"]),
-        (["1.0", "007"], "U", ["1.0", "007"]),
-        (["0", "00"], "U", ["0", "00"]),
-        (["9007199254740993", "9007199254740992"], "i", [9007199254740993, 9007199254740992]),
-        (
-            ["12345678901234567890", "12345678901234567891"],
-            "U",
-            ["12345678901234567890", "12345678901234567891"],
-        ),
-    ],
-)
-def test_labels_are_whole_numbers_numbers_or_texts(cells: list[str], kind: str, labels: list[Any]) -> None:
-    """As all of them can be read; "none" and "-" are classes, not gaps; a zero in front makes all names."""
-    _, got = _read(f"a,b,label\n1,2,{cells[0]}\n3,4,{cells[1]}\n")
-    assert (got.dtype.kind, got.tolist()) == (kind, labels)
-
-
 def test_names_with_a_zero_in_front_are_read_alike_in_every_kind_of_table() -> None:
     """A long table's, where 01 and 1 are two labels of one sequence; texts of Parquet; its numbers stay."""
     long = LONG.replace("walk", "01").replace("run", "1")
@@ -340,6 +312,14 @@ def test_what_plays_no_part_is_noted() -> None:
             "name,label\nann,run\nbob,walk\n",
             {},
             (": expected columns of numbers to learn from, got only 'name'."),
+        ),
+        (
+            'kind,pixels\nrun,"[1, 2.5, 3]"\nwalk,"[4, 5, 6]"\n',
+            {"label": "kind"},
+            (
+                ": expected columns of numbers to learn from, got only 'pixels'. Lists of numbers, as in "
+                "'pixels', are read from JSON lines and Parquet."
+            ),
         ),
         (
             "label\nrun\nwalk\n",

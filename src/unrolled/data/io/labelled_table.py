@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.data.io.frames import id_frame
-from unrolled.data.io.targets import have_leading_zeros, parse_labels
+from unrolled.data.io.label_column import SHARE_OF_ROWS, label_changes, label_of_each
 from unrolled.data.parse.column_names import id_columns, looks_like_key, numbered_steps, wide_steps
 from unrolled.data.parse.datetimes import parse_times
 from unrolled.data.parse.numbers import are_missing, looks_numeric, quoted
@@ -30,10 +30,8 @@ _ANSWERS = ("target", "y")  # labels where they are one a sequence, else values
 _UNLABELLED = "no column is called label or class, or holds texts that repeat: there are no labels"
 _WHOLE_ID = re.compile(r"[+-]?\d+(\.0*)?")
 _DATES = "Write them year first, or number the steps 1, 2, 3."
-_SEVERAL = 0.05  # of all rows: faults of so many are one of the columns
+_LISTED = re.compile(r"\s*\[?\s*[-+.\deE]+(\s*[\s,;]\s*[-+.\deE]+)+\s*\]?\s*")  # 1 2 3, or [1, 2, 3]
 _NUMBERED = re.compile(r"column \d+")  # of a file without a header
-_DIGITS = re.compile(r"-?\d+")
-_NO_LABEL = frozenset({"", "?", "nan", "na", "n/a", "#n/a", "<na>", "null"})  # "none" and "-" may be classes
 
 
 class LabelledColumnSpec(NamedTuple):
@@ -103,7 +101,7 @@ def parse_labelled_table(table: Table, named: LabelledColumnSpec) -> tuple[Seque
         )
     if label is None:
         return replace(sequences, notes=(*sequences.notes, _UNLABELLED)), None
-    return sequences, _labels(table, label, codes, sequences.ids, sequences.id_names)
+    return sequences, label_of_each(table, label, codes, sequences.ids, sequences.id_names)
 
 
 def read_labels(table: Table, named: LabelledColumnSpec) -> Array | None:
@@ -115,7 +113,7 @@ def read_labels(table: Table, named: LabelledColumnSpec) -> Array | None:
     """
     label = _columns(table, named)[0]
     rows = np.arange(len(table))
-    return None if label is None else _labels(table, label, rows, list(map(str, rows)))
+    return None if label is None else label_of_each(table, label, rows, list(map(str, rows)))
 
 
 def _columns(table: Table, named: LabelledColumnSpec) -> tuple[str | None, tuple[str, ...], str | None]:
@@ -135,7 +133,7 @@ def _columns(table: Table, named: LabelledColumnSpec) -> tuple[str | None, tuple
     if not ids:  # those texts may tell the sequences apart
         ids, time = _keys(table, named, [name for name in free if name not in answers])
     codes = encode_ids(table, ids)[0] if ids else np.arange(len(table))
-    labels = [name for name in answers if not _changes(table.columns[name], codes).any()]
+    labels = [name for name in answers if not label_changes(table.columns[name], codes).any()]
     if len(labels) > 1:
         raise _which_label(table, labels)
     labels += [name for name in texts if name not in ids and _repeats(table, [name])]
@@ -166,7 +164,9 @@ def _features(table: Table, taken: set[str | None], *, is_long: bool) -> list[st
     features = features if is_long else wide_steps(features)[0]
     if all(_is_empty(table, name) for name in features):
         seen = f"only {quoted_list(rest)}" if rest else "none besides the label"
-        raise DataError(f"{table.source}: expected columns of numbers to learn from, got {seen}.")
+        listed = next((name for name in rest if _LISTED.fullmatch(str(table.columns[name][0]))), None)
+        way = f" Lists of numbers, as in {listed!r}, are read from JSON lines and Parquet." if listed else ""
+        raise DataError(f"{table.source}: expected columns of numbers to learn from, got {seen}.{way}")
     return features
 
 
@@ -177,13 +177,6 @@ def _is_empty(table: Table, name: str) -> bool:
 
 def _repeats(table: Table, names: Sequence[str]) -> bool:
     return bool(pd.DataFrame({name: table.columns[name] for name in names}).duplicated().any())
-
-
-def _changes(labels: Array, codes: Array) -> NDArray[np.bool_]:
-    """Flag rows (T,) with another label than the first of their sequence."""
-    labels = pd.factorize(labels)[0]
-    first = np.unique(codes, return_index=True)[1]
-    return np.asarray(labels != labels[first][codes])
 
 
 def _could_be_ids(table: Table, label: str | None, features: Sequence[str]) -> tuple[str, ...]:
@@ -205,7 +198,7 @@ def _could_be_ids(table: Table, label: str | None, features: Sequence[str]) -> t
         if name == label or list(features) == [name] or not 2 <= len(values) <= len(codes) / 2:
             continue
         in_runs = codes[0] == 0 and bool((np.diff(codes) >= 0).all())
-        if not in_runs or (label is not None and _changes(table.columns[label], codes).any()):
+        if not in_runs or (label is not None and label_changes(table.columns[label], codes).any()):
             continue
         if _are_whole_or_texts(values):
             n_distinct[name] = len(values)
@@ -241,58 +234,6 @@ def _which_label(table: Table, could_be: list[str]) -> DataError:
     return DataError(
         f"{table.source}: expected one column of labels, got {quoted_list(could_be)}. Name it with label=."
     )
-
-
-def _labels(table: Table, name: str, codes: Array, ids: Sequence[str], id_names: Sequence[str] = ()) -> Array:
-    """Read the label (N,) of each sequence, which is the same in all its rows."""
-    labels: Array = np.array([_text(value) for value in table.columns[name]])
-    # whole numbers as they are written: a float would run those beyond 2**53 together
-    is_read = have_leading_zeros(labels) or all(map(_DIGITS.fullmatch, labels))
-    is_number = table.kinds[name] == "number" and not is_read
-    unknown = np.isin(np.char.lower(labels), list(_NO_LABEL))
-    if is_number:
-        labels = table.numbers(name)
-        unknown = np.isnan(labels)
-    if unknown.any():
-        row = int(np.argmax(unknown))
-        raise DataError(
-            f"{table.place(row)}, column {name!r}: expected a label, got {_shown(table.columns[name][row])}. "
-            "Write it there, or remove that row."
-        )
-    changed = _changes(labels, codes)
-    if changed.any():
-        row = int(np.argmax(changed))
-        if changed.sum() > max(1, _SEVERAL * len(changed)):
-            raise _unlike_labels(table, name, codes[changed], ids, id_names)
-        one, other = (_shown(table.columns[name][k]) for k in (int(np.argmax(codes == codes[row])), row))
-        raise DataError(
-            f"{table.place(row)}, sequence {quoted(ids[codes[row]])}: expected one label a sequence in "
-            f"column {name!r}, got {other} after {one}. Correct it, or name another with label=."
-        )
-    labels = labels[np.unique(codes, return_index=True)[1]]
-    if not is_number:
-        return parse_labels(labels.tolist())
-    are_whole = (labels == np.floor(labels)) & (np.abs(labels) <= 2**53)
-    return labels.astype(np.int64) if are_whole.all() else labels
-
-
-def _unlike_labels(
-    table: Table, name: str, codes: Array, ids: Sequence[str], id_names: Sequence[str]
-) -> DataError:
-    """Word the fault of a label that changes within many sequences, whose ids then are not all there."""
-    return DataError(
-        f"{table.source}: expected one label a sequence in column {name!r}, which changes within "
-        f"{len(np.unique(codes))} of {len(ids)} sequences of {quoted_list(id_names)}. Name all columns that "
-        f"tell the sequences apart, such as id={[*id_names, name]}, label={name!r}."
-    )
-
-
-def _text(value: Any) -> str:
-    return "" if value is None or value != value else str(value).strip()  # noqa: PLR0124 (NaN)
-
-
-def _shown(value: Any) -> str:
-    return quoted(value) if _text(value) else "nothing"
 
 
 def _wide_to_sequences(table: Table, keys: Sequence[str], features: Sequence[str]) -> Sequences:
@@ -351,7 +292,7 @@ def long_to_sequences(
         rows = np.lexsort((moments, codes))
         notes = (*notes, *(["rows were sorted by time"] if (rows != by_file).any() else []))
         twice = np.flatnonzero((np.diff(moments[rows]) == 0) & (np.diff(codes[rows]) == 0))
-        if len(twice) > max(1, _SEVERAL * len(values)):
+        if len(twice) > max(1, SHARE_OF_ROWS * len(values)):
             raise DataError(
                 f"{table.source}: expected columns that tell the sequences apart, but {len(twice):,} times "
                 f"in column {time!r} stand twice in a sequence of {quoted_list(keys)}. Name all that do with "
