@@ -72,6 +72,7 @@ def test_clones_and_searches_keep_a_fitted_language_model(reviews: Corpus) -> No
     language = LanguageModel(unit="word", hidden_size=8, max_epochs=1).fit(reviews[0])
     model = TextClassifier(encoder=language, **QUICK)
     assert clone(model).encoder is language
+    assert model.cell_name == "lstm"
     texts, labels = reviews[0][:40], reviews[1][:40]
     GridSearchCV(model, {"dropout": [0.0, 0.5]}, cv=2).fit(texts, labels)
     search = GridSearchCV(TextClassifier(**QUICK), {"encoder": [None, FrozenEstimator(language)]}, cv=2)

@@ -156,7 +156,9 @@ def model_candidate(model: Any) -> Candidate:
 def _model_name(model: Any) -> str:
     if isinstance(model, SequenceEstimator):
         return "reservoir" if model.solver == "reservoir" else model.cell
-    if isinstance(model, TextEstimator | AudioClassifier):
+    if isinstance(model, TextEstimator):
+        return model.cell_name
+    if isinstance(model, AudioClassifier):
         return str(model.cell)
     return type(model[-1] if hasattr(model, "named_steps") else model).__name__
 

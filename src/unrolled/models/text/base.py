@@ -284,6 +284,11 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
             per_step=self._per_step,
         )
 
+    @property
+    def cell_name(self) -> str:
+        """Name of the recurrent cell that reads the texts, before `fit` too."""
+        return self.cell
+
     def token_vectors(self, X: Any) -> tuple[list[Tensor], Tensor]:
         """Look up the vectors (N, T, E) of each network for some texts, zero beyond a length; lengths (N,).
 

@@ -140,6 +140,11 @@ class TextClassifier(TextEstimator):
         """Return an unfitted copy with the same language model, which a copy of its own would have lost."""
         return type(self)(**{n: v if n == "encoder" else deepcopy(v) for n, v in self.get_params().items()})
 
+    @property
+    def cell_name(self) -> str:
+        """Name of the recurrent cell that reads the texts: that of the encoder, if there is one."""
+        return self.cell if self.encoder is None else str(unfrozen(self.encoder).cell)
+
     def predict(self, X: Any) -> Labels:
         """Predict the likeliest class (N,) of each text.
 

@@ -106,7 +106,8 @@ def as_probed_model(model: Any, X: Any, y: Any = None, *, caller: str = "probe")
 
 
 def _estimator_name(model: Any) -> str:
-    return "the feed-forward network" if model.cell == "feedforward" else f"the {model.cell.upper()}"
+    cell = model.network_config_.cell
+    return "the feed-forward network" if cell == "feedforward" else f"the {cell.upper()}"
 
 
 def _of_forecaster(model: Any, X: Any) -> ProbedModel:
