@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from unrolled.errors import ArgumentError
+from unrolled.models.audio.classifier import AudioClassifier
 from unrolled.models.audio.transcription.transcriber import Transcriber
 from unrolled.models.estimator import Estimator
 from unrolled.models.forecasting.forecaster import Forecaster
@@ -26,6 +27,9 @@ from unrolled.models.parameters import (
 from unrolled.models.sequence.classifier import SequenceClassifier
 from unrolled.models.sequence.regressor import SequenceRegressor
 from unrolled.models.sequence.tagger import SequenceTagger
+from unrolled.models.text.classifier import TextClassifier
+from unrolled.models.text.tagger import TextTagger
+from unrolled.models.text.translation.translator import Translator
 
 ESTIMATORS = (Forecaster, SequenceClassifier, SequenceRegressor, SequenceTagger)
 UNCONSTRAINED = {"verbose", "class_weight"}  # anything is true or false; weights depend on the classes of y
@@ -120,6 +124,13 @@ def test_the_rules_of_a_base_hold_for_what_is_made_from_it() -> None:
     assert [rule.names for rule in Shifter.unused_rules()] == [("window",), ("method",)]
     with pytest.raises(ArgumentError, match=r"^window: method='median' needs none"):
         Shifter(3, "median").check_parameters()
+
+
+@pytest.mark.parametrize("estimator", [*ESTIMATORS, AudioClassifier, TextClassifier, TextTagger, Translator])
+def test_no_rule_of_an_estimator_is_repeated(estimator: type[Estimator]) -> None:
+    """What it breaks would be said twice."""
+    rules = [repr(rule) for rule in estimator.unused_rules()]
+    assert len(rules) == len(set(rules))
 
 
 def test_a_wrong_parameter_is_named_once() -> None:

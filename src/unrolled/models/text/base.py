@@ -45,10 +45,6 @@ from unrolled.validation import check_int, optional_int, suggest_spelling
 Ints = NDArray[np.int64]
 Labels = NDArray[Any]
 
-RULES: tuple[UnusedBeside, ...] = (  # on what does nothing beside something else, for every text estimator
-    UnusedBeside(("vectors",), "unit", ("char",), "has no words, which the vectors are of"),
-    UnusedBeside(("patience",), "validation_fraction", (0, None), "holds nothing out"),
-)
 _UNIT, _POOLING = "word", "last+mean+max"
 
 
@@ -97,7 +93,10 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
         "stopping_reason_": PLAIN,
         "tokenizer_": record_field(Tokenizer),
     }
-    _unused: ClassVar[tuple[UnusedBeside, ...]] = RULES
+    _unused = (
+        UnusedBeside(("vectors",), "unit", ("char",), "has no words, which the vectors are of"),
+        UnusedBeside(("patience",), "validation_fraction", (0, None), "holds nothing out"),
+    )
 
     unit: Annotated[Unit | None, UnitChoice()]
     cell: Annotated[str, Choice(("gru", "lstm", "rnn"))]

@@ -24,7 +24,7 @@ from unrolled.models.sequence.labels import (
 )
 from unrolled.models.sequence.samples import TrainingSamples, check_weights
 from unrolled.models.sequence.training import EncodedTargets
-from unrolled.models.text.base import RULES, TextEstimator
+from unrolled.models.text.base import TextEstimator
 from unrolled.models.text.encoder import TokenEncoder
 from unrolled.models.text.fine_tuning import FineTuning, with_language_body
 from unrolled.models.text.language.language_model import LanguageModel
@@ -95,7 +95,6 @@ class TextClassifier(TextEstimator):
 
     _models_among_parameters: ClassVar = {"encoder": LanguageModel}
     _unused = (
-        *RULES,
         UnusedBeside(_OF_ENCODER, "encoder", ANY, "has its own"),
         UnusedBeside(("layer_decay",), "encoder", (None,), "has no layers that were learned before"),
         UnusedBeside(("bidirectional",), "encoder", ANY, "reads from the beginning alone", only=(True,)),
