@@ -12,6 +12,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from unrolled.models.sequence.classifier import SequenceClassifier
 from unrolled.models.sequence.regressor import SequenceRegressor
+from unrolled.models.text.classifier import TextClassifier
 
 QUICK = {"hidden_size": 4, "max_epochs": 3, "learning_rate": 0.02, "n_members": 1}
 
@@ -48,7 +49,9 @@ def test_pipelines_route_weights_groups_and_lengths() -> None:
 def test_requests_are_cloned_and_checked() -> None:
     """A clone has them; an argument that the method does not have is refused."""
     model = SequenceRegressor().set_fit_request(sample_weight=True).set_predict_proba_request()
-    assert clone(model).get_metadata_routing().fit.requests["sample_weight"] is True
+    for requester in (model, TextClassifier().set_fit_request(sample_weight=True)):  # which clones itself
+        assert clone(requester).get_metadata_routing().fit.requests["sample_weight"] is True
+    assert clone(TextClassifier()).get_metadata_routing().fit.requests["sample_weight"] is None
     assert SequenceRegressor().get_metadata_routing().fit.requests["sample_weight"] is None
     with pytest.raises(TypeError, match=r"Unexpected args: \{'weight'\} in fit"):
         model.set_fit_request(weight=True)

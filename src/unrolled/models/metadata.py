@@ -48,6 +48,12 @@ class MetadataRequester:
         """Say which arguments of `score` are passed on; see `set_fit_request`."""
         return self._set_request("score", requests)
 
+    def _pass_requests_on(self, copied: Self) -> Self:
+        """Give a clone the requests that were set here, as scikit-learn does for those that it makes."""
+        requests = {name: value for name, value in vars(self).items() if name == "_metadata_request"}
+        vars(copied).update(copy.deepcopy(requests))
+        return copied
+
     def _set_request(self, method: str, requests: dict[str, bool | str | None]) -> Self:
         from sklearn import get_config  # noqa: PLC0415
 

@@ -137,7 +137,8 @@ class TextClassifier(TextEstimator):
 
     def __sklearn_clone__(self) -> Self:
         """Return an unfitted copy with the same language model, which a copy of its own would have lost."""
-        return type(self)(**{n: v if n == "encoder" else deepcopy(v) for n, v in self.get_params().items()})
+        params = {n: v if n == "encoder" else deepcopy(v) for n, v in self.get_params().items()}
+        return self._pass_requests_on(type(self)(**params))
 
     @property
     def cell_name(self) -> str:
