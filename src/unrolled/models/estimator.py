@@ -191,7 +191,7 @@ class NetworkEstimator(Estimator):
         """Say in a sentence why this fitted model has no live streams; empty where it has."""
         self._require_fitted()
         if self._stream_states is None:
-            return "this estimator has no live streams."
+            return "estimators of this kind have no live streams. Call predict on all that has come so far."
         return str(self._stream_states.why_not_streamable(self))
 
     @classmethod

@@ -56,6 +56,13 @@ def test_bytes_and_booleans_stay_within_their_range(clips: Any) -> None:
             assert bounds[0] <= forecasts.min() < forecasts.max() <= bounds[1]
 
 
+def test_there_are_no_live_streams_of_frames(clips: Any) -> None:
+    """The sentence says what to call instead."""
+    model = FrameForecaster(**SMALL).fit(clips)
+    with pytest.raises(ArgumentError, match=r"FrameForecaster\.stream: .* no live streams\. Call predict on"):
+        model.stream()
+
+
 @pytest.mark.parametrize("cell", ["convgru", "convlstm"])
 def test_a_saved_model_forecasts_the_same(cell: str, clips: Any, tmp_path: Path) -> None:
     """To the bit; its card says what was fitted."""
