@@ -171,6 +171,17 @@ def _spoken_digits(facts: Facts) -> Sequence[str]:
     return cells[0], f"{best['model']} {cells[1]}{remark}", ratios
 
 
+def _transcription(task: str) -> Callable[[Facts], Sequence[str]]:
+    """Word error rates of one task, ours the mean over seeds."""
+
+    def figures(facts: Facts) -> Sequence[str]:
+        ours = fmean(row["wer"] for row in facts["rows"] if row["task"] == task)
+        best = min((r for r in facts["rivals"] if r["task"] == task), key=lambda r: float(r["wer"]))
+        return f"{ours:.3f}", f"{best['model']} {best['wer']:.3f}", f"{ours / best['wer']:.3f}"
+
+    return figures
+
+
 def _verdicts(*, planted: bool) -> Callable[[Facts], Sequence[str]]:
     def figures(facts: Facts) -> Sequence[str]:
         rows = [row for row in facts["rows"] if row["planted"] is planted]
@@ -217,6 +228,16 @@ TABLES = {
         Row("TREC-6, kinds of questions, accuracy", "text", _texts("TREC-6")),
         Row("tiny Shakespeare, nats a character (lower is better)", "language_model", _language_model),
         Row("spoken digits, accuracy, known voices and unheard ones", "spoken_digits", _spoken_digits),
+        Row(
+            "connected digits of known voices, word error rate (lower is better)",
+            "transcription",
+            _transcription("digits, known voices"),
+        ),
+        Row(
+            "captions by espeak-ng, word error rate (lower is better)",
+            "transcription",
+            _transcription("captions"),
+        ),
     ],
 }
 ORDER = "rise or fall"
