@@ -59,6 +59,14 @@ def test_every_column_of_texts_is_read(X: Any) -> None:
     assert as_texts(X) == TEXTS
 
 
+@pytest.mark.parametrize("tokenizer", [Tokenizer("char"), Tokenizer("word", keeps_space=True)])
+def test_tokens_that_are_white_space_are_read_again_as_a_list(tokenizer: Tokenizer) -> None:
+    """Such tokenizers make them: what a probe shuffles and fits a copy on."""
+    words = as_documents(["a b\n\nc"], tokenizer).words(0)
+    assert "\n" in words
+    assert as_documents([words], tokenizer).words(0) == words
+
+
 @pytest.mark.parametrize(
     ("X", "sentence"),
     [

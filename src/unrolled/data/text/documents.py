@@ -56,7 +56,7 @@ def as_documents(X: Any, tokenizer: Tokenizer, *, who: str = "texts") -> Documen
 
     Args:
         X: N texts: a list, array, column or frame of one column of strings; or N lists of words, which are
-            tokens as they are.
+            tokens as they are; white space is one where the tokenizer makes such.
         tokenizer: of the strings.
         who: what messages call X.
 
@@ -70,6 +70,8 @@ def as_documents(X: Any, tokenizer: Tokenizer, *, who: str = "texts") -> Documen
     lengths = np.empty(len(items), dtype=np.int64)
     texts = []
     for i, item in enumerate(items):
+        if not isinstance(item, str) and not tokenizer.has_blank_tokens:
+            _refuse_blank(item, i, who)
         text, tokens = (item, tokenizer.split(item)) if isinstance(item, str) else _joined(item)
         if not tokens:
             raise _empty(i, text, who, tokenizer)
@@ -205,10 +207,20 @@ def _as_list(X: Any, who: str) -> list[Any]:
 def _words(item: Sequence[Any] | NDArray[Any], i: int, who: str) -> list[str]:
     words = [str(word) if isinstance(word, str) else word for word in item]
     for k, word in enumerate(words):
-        if not isinstance(word, str) or not word.strip():
-            got = repr(word) if isinstance(word, str | int | float | None) else type(word).__name__
-            raise DataError(f"{who}, position {i}, word {k}: expected a word, got {got}. Leave it out.")
+        if not isinstance(word, str) or not word:
+            raise _no_word(word, k, i, who)
     return words
+
+
+def _refuse_blank(words: Sequence[str], i: int, who: str) -> None:
+    for k, word in enumerate(words):
+        if not word.strip():
+            raise _no_word(word, k, i, who)
+
+
+def _no_word(word: Any, k: int, i: int, who: str) -> DataError:
+    got = repr(word) if isinstance(word, str | int | float | None) else type(word).__name__
+    return DataError(f"{who}, position {i}, word {k}: expected a word, got {got}. Leave it out.")
 
 
 def _joined(words: Sequence[str]) -> tuple[str, list[Token]]:

@@ -62,6 +62,11 @@ class Tokenizer:
     model: str = ""
     keeps_space: bool = False
 
+    @property
+    def has_blank_tokens(self) -> bool:
+        """Whether a token may be white space alone."""
+        return self.unit == "char" or self.keeps_space
+
     @classmethod
     def learn(
         cls, unit: Unit, texts: Iterable[str], *, argument: str = "unit", at_most: bool = False
