@@ -189,15 +189,38 @@ def test_what_pandas_writes_is_read_back(orient: Any) -> None:
     assert (series.ids, series.target.tolist(), series.freq) == (("sales",), [5.5, 7.0, 4.0], "D")
 
 
+@pytest.mark.parametrize("orient", ["index", "split"])
 @pytest.mark.parametrize("date_format", ["epoch", "iso"])
-def test_an_index_of_dates_that_pandas_writes_is_read_back(date_format: Any) -> None:
+def test_an_index_of_dates_that_pandas_writes_is_read_back(date_format: Any, orient: Any) -> None:
     """A series, or a frame with such an index: milliseconds since 1970, or texts."""
     days = pd.date_range("2021-01-01", periods=3)
     sales = pd.Series([5.5, 7.0, 4.0], index=days, name="sales")
     for data in (sales, sales.to_frame()):
-        Path("sales.json").write_text(data.to_json(date_format=date_format))
+        Path("sales.json").write_text(data.to_json(date_format=date_format, orient=orient))
         series = read("sales.json")
         assert (series.target.tolist(), str(series.times[-1])[:10]) == ([5.5, 7.0, 4.0], "2021-01-03")
+
+
+def test_an_index_of_some_rows_is_dropped() -> None:
+    """Of a frame that was filtered: it counts rows, and the times are a column."""
+    frame = pd.DataFrame({"ds": ["2021-01-01", "x", "2021-01-02", "2021-01-03"], "y": [5.5, 0, 7.0, 4.0]})
+    Path("sales.json").write_text(frame.drop(index=1).to_json())
+    assert read("sales.json").times.astype(str).tolist()[0][:10] == "2021-01-01"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"columns": 1, "index": 2, "data": 3}',
+        '{"columns": ["y"], "index": [0], "data": [[1, 2]]}',
+        '{"name": "y", "index": [0, 1], "data": [5]}',
+    ],
+)
+def test_what_pandas_would_not_write_is_refused_in_a_sentence(text: str) -> None:
+    """Whose parts do not fit together."""
+    Path("odd.json").write_text(text)
+    with pytest.raises(DataError, match=r"odd\.json: expected (columns|name), index, data as pandas writes"):
+        read("odd.json")
 
 
 def test_columns_in_an_envelope_are_a_table() -> None:

@@ -172,7 +172,7 @@ def json_frame(content: bytes, path: Path, to_frame: Callable[[Any, str], pd.Dat
     if isinstance(data, dict):
         tables = [v for v in data.values() if isinstance(v, dict) and _all_are(v.values(), list)]
         data = tables[0] if len(tables) == 1 else data
-        if (frame := _as_pandas_writes(data)) is not None:
+        if (frame := _as_pandas_writes(data, path.name)) is not None:
             return frame
     lists = [value for value in data.values() if isinstance(value, list)] if isinstance(data, dict) else []
     if isinstance(data, list):
@@ -182,25 +182,44 @@ def json_frame(content: bytes, path: Path, to_frame: Callable[[Any, str], pd.Dat
     return to_frame(data if lists or isinstance(data, list) else [data], path.name)
 
 
-def _as_pandas_writes(data: dict[str, Any]) -> pd.DataFrame | None:
+def _as_pandas_writes(data: dict[str, Any], source: str) -> pd.DataFrame | None:
     """Make a frame of what `to_json` of pandas writes of a series or a frame; None of anything else.
 
-    >>> _as_pandas_writes({"ds": {"0": 2020, "1": 2021}, "y": {"0": 5, "1": 7}})["y"].tolist()
+    >>> _as_pandas_writes({"ds": {"0": 2020, "1": 2021}, "y": {"0": 5, "1": 7}}, "data")["y"].tolist()
     [5, 7]
     """
-    keys, values = np.array(list(data), dtype=object), list(data.values())
-    if data.keys() == {"columns", "index", "data"}:
-        return pd.DataFrame(data["data"], columns=data["columns"])
+    values = list(data.values())
+    if data.keys() in ({"columns", "index", "data"}, {"name", "index", "data"}):
+        return _split_frame(data, source)
     if _all_are(values, dict) and all(one.keys() == values[0].keys() for one in values):
         frame = pd.DataFrame(data)
-        frame = frame.T if all(map(str.isdecimal, data)) else frame
-        return frame.reset_index(drop=list(frame.index) == list(map(str, range(len(frame)))), names="ds")
-    are_times = looks_like_dates(keys) or (
-        all(map(str.isdecimal, data)) and looks_like_moments(keys.astype(np.float64))
-    )
-    if len(data) > 1 and _all_are(values, int | float | None) and are_times:
-        return pd.DataFrame({"ds": keys, "y": values})
+        return _with_index(frame.T if all(map(str.isdecimal, data)) else frame)
+    if len(data) > 1 and _all_are(values, int | float | None) and _are_times(list(data)):
+        return pd.DataFrame({"ds": list(data), "y": values})
     return None
+
+
+def _split_frame(data: dict[str, Any], source: str) -> pd.DataFrame:
+    """Make a frame of columns, index and rows, or of name, index and values."""
+    columns = data["columns"] if "columns" in data else [data["name"] or "y"]
+    try:
+        return _with_index(pd.DataFrame(data["data"], index=data["index"], columns=columns))
+    except (ValueError, TypeError) as fault:
+        raise DataError(f"{source}: expected {', '.join(data)} as pandas writes them; {fault}.") from fault
+
+
+def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """Make the index a column of times; drop one that counts rows."""
+    keys = [str(key) for key in frame.index]
+    counts_rows = all(map(str.isdecimal, keys)) and not _are_times(keys)
+    return frame.reset_index(drop=counts_rows, names="index" if "ds" in frame else "ds")
+
+
+def _are_times(keys: list[str]) -> bool:
+    """Return whether texts are dates, or numbers of seconds or parts of them since 1970."""
+    texts = np.array(keys, dtype=object)
+    are_numbers = all(map(str.isdecimal, keys))
+    return looks_like_dates(texts) or (are_numbers and looks_like_moments(texts.astype(np.float64)))
 
 
 def _all_are(values: Collection[Any], kind: Any) -> bool:
