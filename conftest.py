@@ -4,6 +4,7 @@ It lies at the root of the repository so that it covers the docstrings of `src/`
 """
 
 import gc
+import itertools
 import os
 import random
 import socket
@@ -31,6 +32,10 @@ settings.load_profile("any machine")
 _connect = socket.socket.connect
 _connect_ex = socket.socket.connect_ex
 _getaddrinfo = socket.getaddrinfo
+
+
+# pytest numbers a folder by a look at all others, which takes milliseconds beside thousands.
+_HOMES = itertools.count()
 
 
 class NetworkBlockedError(RuntimeError):
@@ -67,7 +72,8 @@ def pytest_configure() -> None:
 @pytest.fixture(autouse=True)
 def _boxed(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Home and working folder are the test's own, and empty; every generator starts alike."""
-    home = tmp_path_factory.mktemp("home")
+    home = tmp_path_factory.getbasetemp() / "homes" / str(next(_HOMES))
+    home.mkdir(parents=True)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / ".cache"))
     monkeypatch.setenv("COLUMNS", "110")  # what rich prints does not depend on the terminal
