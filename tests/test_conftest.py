@@ -26,5 +26,5 @@ def test_this_machine_can_be_reached() -> None:
 def test_home_and_working_folder_are_boxed(tmp_path: Path) -> None:
     """A test starts in a folder of its own, which is empty, and so is its home."""
     assert Path.cwd() == tmp_path
-    assert Path.home().parent == tmp_path.parent
+    assert Path.home().parent.parent == tmp_path.parent
     assert not [*tmp_path.iterdir(), *Path.home().iterdir()]
