@@ -125,8 +125,8 @@ class BandLevels:
         peaks = self._peaks(frames, state.peak[stream] if before else -np.inf)
         z = self._above(frames, peaks)
         # one frame is a hop of a live stream
-        counts = after if len(frames) == 1 else np.arange(before + 1, after + 1)[:, None]
-        counts = counts + self.prior_frames
+        steps: Any = after if len(frames) == 1 else np.arange(before + 1, after + 1)[:, None]
+        counts = steps + self.prior_frames
         sums, squares = _running(state.sums[stream], z), _running(state.squares[stream], z * z)
         state.peak[stream], state.steps[stream] = peaks[-1], after
         state.sums[stream], state.squares[stream] = sums[-1], squares[-1]
