@@ -216,6 +216,16 @@ def test_a_list_of_dated_series_keeps_its_dates() -> None:
     assert read([one.to_numpy(), other.to_numpy()]).times is None
     frames = read([one.to_frame("y"), other.to_frame("y")])
     assert (frames.ids, frames.lengths.tolist(), frames.freq) == (("0", "1"), [5, 4], "D")
+    named = read([one.to_frame("y").assign(name=2.5), one])
+    assert (named.ids, named.lengths.tolist()) == (("0", "1"), [5, 5])
+
+
+@pytest.mark.parametrize("column", ["ds", "unique_id"])
+def test_a_column_of_a_dated_frame_is_not_overwritten(column: str) -> None:
+    """Its index is the time, its place in the list the id."""
+    frame = pd.DataFrame({column: "q", "y": range(5)}, index=pd.date_range("2021-01-01", periods=5))
+    with pytest.raises(DataError, match=rf"data, frame 0: expected its dates in .*, got a column '{column}'"):
+        read([frame])
 
 
 @pytest.mark.parametrize("backend", ["pandas", "polars"])

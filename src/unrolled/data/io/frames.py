@@ -59,14 +59,22 @@ def dated_frame(parts: Sequence[pd.Series[Any] | pd.DataFrame]) -> pd.DataFrame:
     """Stack series and frames with an index of dates into a long frame.
 
     Those without distinct names are numbered, as all frames are.
+
+    Raises:
+        DataError: a frame has a column that is called as those of names or dates would be.
     """
-    names = [getattr(one, "name", None) for one in parts]
+    names = [one.name if isinstance(one, pd.Series) else None for one in parts]
     if None in names or len(set(names)) < len(names):
         names = list(range(len(parts)))
     stacked = []
     for name, one in zip(names, parts, strict=True):
         times = one.index.to_timestamp() if isinstance(one.index, pd.PeriodIndex) else one.index
         frame = one.to_frame("y") if isinstance(one, pd.Series) else one
+        if taken := [column for column in ("unique_id", "ds") if column in frame]:
+            raise DataError(
+                f"data, frame {name}: expected its dates in the index alone, got a column {taken[0]!r} too. "
+                "Rename it, or give one long frame: pd.concat(frames)."
+            )
         stacked.append(frame.reset_index(drop=True).assign(unique_id=str(name), ds=times))
     return pd.concat(stacked, ignore_index=True)
 
