@@ -75,3 +75,15 @@ def test_the_gradient_of_the_loss_is_autograds(
     expected.backward()
     for name, parameter in network.named_parameters():
         torch.testing.assert_close(gradients[name], parameter.grad, msg=name)
+
+
+def test_a_frozen_embedding_takes_no_gradient() -> None:
+    """What reads it still learns."""
+    network = _network()
+    network.embedding.requires_grad_(requires_grad=False)
+    batch = TextDataset.from_sequences(DATA, ENCODER, torch.tensor([1, 0, 1])).batch(torch.arange(3))
+    loss = network.loss(batch, weighted_cross_entropy(np.ones(2), 1.0, "cpu", smoothing=0.0))
+    assert loss.backward is not None
+    loss.backward()
+    assert all(parameter.grad is None for parameter in network.embedding.parameters())
+    assert all(parameter.grad is not None for parameter in network.body.parameters())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-import torch
 from torch import Tensor, nn
 
 from unrolled.models.sequence.network import Criterion, SequenceNetwork, SequenceNetworkConfig
@@ -54,7 +53,7 @@ class TextNetwork(nn.Module):
     def loss(self, batch: TextBatch, criterion: Criterion) -> BatchLoss:
         """Compute the loss of a batch, for training: on the kernels only the embedding needs autograd."""
         lengths, vectors = batch.sequences.lengths, self.embedding(batch.tokens)
-        if not (torch.is_grad_enabled() and self.body.trains_without_autograd(vectors)):
+        if not (vectors.requires_grad and self.body.trains_without_autograd(vectors)):
             outputs = self.body(vectors, lengths)
             value, d_outputs = criterion(outputs.detach(), batch.sequences)
             return BatchLoss(value, backward=lambda: outputs.backward(d_outputs))
