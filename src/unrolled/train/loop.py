@@ -134,7 +134,6 @@ def seeded(seed: int, devices: Iterable[torch.device] = ()) -> Iterator[None]:
     """Draw from torch's random state as this seed sets it, and leave the caller's as it was.
 
     That state belongs to the whole process: a second thread that wants it waits.
-
     """
     with _random_state, torch.random.fork_rng(devices=devices):
         if torch.accelerator.is_available():

@@ -49,9 +49,10 @@ class TokenEmbedding(nn.Module):
 
         e(w) = word[w] + Σ_g ngram[g]      over the hashed n-grams of w and its hashed shape, or their mean
 
-    A word that is not in the vocabulary has its n-grams alone; padding is zero. The user's vectors are not
-    trained. In training some words lose their own vector, so that n-grams learn to stand alone, and a hidden
-    word is all zeros; the others are not scaled up, as every word is whole when the model is used.
+    A word that is not in the vocabulary has its n-grams alone, and padding is zero; with the vectors of a
+    language model both have its vector of unknown words. The user's vectors are not trained. In training some
+    words lose their own vector, so that n-grams learn to stand alone, and a hidden word is all zeros; the
+    others are not scaled up, as every word is whole when the model is used.
 
     Source: n-grams as in Bojanowski et al. (2017); word dropout as in Iyyer et al., Deep Unordered
     Composition Rivals Syntactic Methods for Text Classification (2015).
