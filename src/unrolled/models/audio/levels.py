@@ -96,7 +96,7 @@ class BandLevels:
         """Compute p (T,) of frames; `before` is that of the frames before them."""
         if self.kind == "recording":
             return np.full(len(frames), frames.max() if len(frames) else 0.0)
-        largest = np.maximum.reduce(frames, axis=1)
+        largest: Floats = np.maximum.reduce(frames, axis=1)
         if len(frames) > 1:
             largest = np.maximum.accumulate(largest)
         return np.maximum(largest, before)
