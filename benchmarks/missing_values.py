@@ -1,9 +1,11 @@
 """Nine sets of labelled sequences with values taken out: accuracy on the test part, by how gaps are read.
 
 A tenth or half of all values, drawn at random for each seed, are missing in the training part and in the
-test part alike. SequenceClassifier() as it comes reads them by each `missing=`; beside it stands the same
-model on the complete data. Official splits; no test part was looked at in training, and no setting was chosen
-by one. Results that are done are kept in `results/missing_values.partial.json`, so that an interrupted run of
+test part alike. SequenceClassifier() as it comes reads them by each `missing=` ("decay", whose networks train
+through autograd, a tenth only); beside it stands the same model on the complete data. Official splits; no
+test part was looked at in training, and no setting was chosen by one: that masks have no changes in the stem,
+and their gain, by cuts of the training parts, after a first run had shown "mask" 0.02 to 0.39 below complete
+data. Results that are done are kept in `results/missing_values.partial.json`, so that an interrupted run of
 the same commit goes on where it was. Files as for `benchmarks.classification`.
 
     python -m benchmarks.missing_values [--toy]
@@ -24,6 +26,7 @@ from unrolled.data.io.arrays import as_sequences
 SEEDS = 3
 SHARES = {"a tenth": 0.1, "half": 0.5}
 METHODS = ("mask", "decay", "forward", "linear")
+SLOW = ("half, decay",)  # left out
 COMPLETE = "complete"
 SMALL = {"hidden_size": 4, "n_members": 1, "max_epochs": 2}
 GOAL = 0.02  # of accuracy that "mask" may lose where a tenth is missing
@@ -31,7 +34,8 @@ GOAL = 0.02  # of accuracy that "mask" may lose where a tenth is missing
 
 def run(toy: bool) -> Facts:
     sets = ("two shapes",) if toy else tuple(SETS)
-    kinds = [COMPLETE, *(f"{share}, {method}" for share in SHARES for method in METHODS)]
+    with_gaps = (f"{share}, {method}" for share in SHARES for method in METHODS)
+    kinds = [COMPLETE, *(kind for kind in with_gaps if kind not in SLOW)]
     kept_in = None if toy else RESULTS / "missing_values.partial.json"
     measured: dict[str, Facts] = {}
     names = [f"{name}: {kind}" for kind in kinds for name in sets]
@@ -39,7 +43,8 @@ def run(toy: bool) -> Facts:
         print_now(f"{name}: {np.round(cell['accuracies'], 4).tolist()}")
         measured[name] = cell
     rows = [_row(name, share, measured) for share in SHARES for name in sets]
-    print_now("\n" + table(rows))
+    for share in SHARES:
+        print_now("\n" + table([row for row in rows if row["missing"] == share]))
     return {
         "measure": "accuracy on the test part, least and most of all seeds beside",
         "seeds": SEEDS,
@@ -78,6 +83,8 @@ def _row(name: str, share: str, measured: dict[str, Facts]) -> Facts:
     row: Facts = {"missing": share, "set": name}
     for method in (COMPLETE, *METHODS):
         kind = method if method == COMPLETE else f"{share}, {method}"
+        if kind in SLOW:
+            continue
         accuracies = measured[f"{name}: {kind}"]["accuracies"]
         row[method] = round(float(np.mean(accuracies)), 4)
         row[f"{method}_range"] = [round(min(accuracies), 4), round(max(accuracies), 4)]
@@ -86,7 +93,8 @@ def _row(name: str, share: str, measured: dict[str, Facts]) -> Facts:
 
 def _mean_row(share: str, rows: list[Facts]) -> Facts:
     rows = [row for row in rows if row["missing"] == share]
-    means = {key: round(float(np.mean([row[key] for row in rows])), 4) for key in (COMPLETE, *METHODS)}
+    methods = [method for method in (COMPLETE, *METHODS) if method in rows[0]]
+    means = {key: round(float(np.mean([row[key] for row in rows])), 4) for key in methods}
     return {"missing": share, **means, "largest_mask_loss": max(row["mask_loss"] for row in rows)}
 
 
