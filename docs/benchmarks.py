@@ -226,6 +226,7 @@ TABLES = {
         Row("moving MNIST, squared error a frame (lower is better)", "moving_mnist", _moving_mnist),
         Row("SST-2, 6,920 sentences, accuracy", "text", _texts("SST-2")),
         Row("TREC-6, kinds of questions, accuracy", "text", _texts("TREC-6")),
+        Row("UD-EWT, parts of speech, accuracy", "tagging", _texts("UD-EWT parts of speech")),
         Row("tiny Shakespeare, nats a character (lower is better)", "language_model", _language_model),
         Row("spoken digits, accuracy, known voices and unheard ones", "spoken_digits", _spoken_digits),
         Row(
