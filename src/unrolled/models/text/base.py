@@ -93,7 +93,7 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
         "stopping_reason_": PLAIN,
         "tokenizer_": record_field(Tokenizer),
     }
-    _unused = (
+    _unused: ClassVar[tuple[UnusedBeside, ...]] = (
         UnusedBeside(("vectors",), "unit", ("char",), "has no words, which the vectors are of"),
         UnusedBeside(("patience",), "validation_fraction", (0, None), "holds nothing out"),
     )
