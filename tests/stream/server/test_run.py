@@ -81,12 +81,15 @@ def test_a_server_lets_itself_have_as_many_connections_as_the_system_does(
     assert limits == [soft, hard]
 
 
+@pytest.mark.parametrize("was_frozen", [False, True])
 def test_the_garbage_collector_leaves_alone_what_a_server_has_loaded(
-    recurrence: Any, monkeypatch: pytest.MonkeyPatch
+    recurrence: Any, monkeypatch: pytest.MonkeyPatch, was_frozen: bool
 ) -> None:
-    """While it serves; not before and not after."""
+    """While it serves; not before and not after, but for what the caller had frozen."""
     monkeypatch.setattr(run, "log_as_json", lambda: None)
     core = Core(Session(recurrence(capacity=4), MemoryStore()), ServerSettings(port=0))
+    if was_frozen:
+        gc.freeze()
     frozen = [gc.get_freeze_count()]
 
     def stop(address: str) -> None:
@@ -94,7 +97,10 @@ def test_the_garbage_collector_leaves_alone_what_a_server_has_loaded(
         frozen.append(gc.get_freeze_count())
         os.kill(os.getpid(), signal.SIGTERM)
 
-    run.run_server(core, on_ready=stop)
-    frozen.append(gc.get_freeze_count())
-    assert frozen[0] == frozen[2] == 0
+    try:
+        run.run_server(core, on_ready=stop)
+        frozen.append(gc.get_freeze_count())
+    finally:
+        gc.unfreeze()
     assert frozen[1] > 10_000
+    assert [count > 0 for count in frozen] == [was_frozen, True, was_frozen]

@@ -79,12 +79,14 @@ def _frozen_heap() -> Iterator[None]:
     A decoded message is hundreds of small objects, so collections are frequent, and each full one would walk
     through the libraries' million objects for a tenth of a second, in which no message is answered.
     """
+    was_frozen = gc.get_freeze_count() > 0  # by the caller, whose objects stay so
     gc.collect()
     gc.freeze()
     try:
         yield
     finally:
-        gc.unfreeze()
+        if not was_frozen:
+            gc.unfreeze()
 
 
 def open_listener(host: str, port: int) -> socket.socket:
