@@ -16,7 +16,7 @@ from unrolled.nn.layers.base import RecurrentLayer
 from unrolled.nn.modules.quantile_head import QuantileHead, pinball_loss
 from unrolled.nn.ops import torch_internals
 from unrolled.nn.ops.forecasting import ReadoutOperands, quantile_readout, quantile_readout_backward
-from unrolled.nn.ops.gradients import PlainModules, gradient_buffer, trains_plainly
+from unrolled.nn.ops.gradients import PlainTrainingCheck, gradient_buffer, trains_plainly
 from unrolled.nn.ops.sequence import runs_on_kernels
 from unrolled.train.loop import BatchLoss
 from unrolled.train.threads import shared_processors
@@ -71,7 +71,7 @@ class ForecastNetwork(nn.Module):
             levels=len(QUANTILES),
             anchors=config.anchors,
         )
-        self._watched: PlainModules | None = None  # since they were found to train without autograd
+        self._trains_plainly = PlainTrainingCheck()
 
     def forward(self, batch: ForecastBatch) -> Tensor:
         """Quantiles (M, h, Q) of the horizon at every readout, in units of its origin."""
@@ -99,19 +99,16 @@ class ForecastNetwork(nn.Module):
 
     def trains_without_autograd(self, batch: ForecastBatch) -> bool:
         """Tell whether `loss` computes the gradients on the kernels: all weights learn, nothing has hooks."""
-        if self._watched is not None and self._watched.are_unchanged():
-            return runs_on_kernels(batch.inputs)
-        core = self.core
-        is_plain = (
-            isinstance(core, RecurrentLayer)
-            and core.has_vjp
-            and runs_on_kernels(batch.inputs)
-            and self.readout.trains_plainly
-            and not any(map(torch_internals.has_hooks, (self, self.dropout)))
-            and trains_plainly(self, ())
+        return runs_on_kernels(batch.inputs) and self._trains_plainly(
+            self,
+            lambda: (
+                isinstance(self.core, RecurrentLayer)
+                and self.core.has_vjp
+                and self.readout.trains_plainly
+                and not any(map(torch_internals.has_hooks, (self, self.dropout)))
+                and trains_plainly(self, ())
+            ),
         )
-        self._watched = PlainModules(self) if is_plain else None
-        return is_plain
 
     @torch.no_grad()
     def _vjp(self, batch: ForecastBatch) -> tuple[Tensor, Callable[[], object]]:

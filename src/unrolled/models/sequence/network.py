@@ -21,7 +21,7 @@ from unrolled.nn.modules.inference import direct_features, outputs_of, pool_stat
 from unrolled.nn.modules.input_decay import InputDecay
 from unrolled.nn.modules.pooling import Pooling, Standardize, sequence_mask
 from unrolled.nn.ops import torch_internals
-from unrolled.nn.ops.gradients import PlainModules, gradient_buffer, trains_plainly
+from unrolled.nn.ops.gradients import PlainTrainingCheck, gradient_buffer, trains_plainly
 from unrolled.nn.ops.sequence import HeadOperands, linear_head, linear_head_backward, runs_on_kernels
 from unrolled.train.loop import BatchLoss
 from unrolled.train.threads import threads_for
@@ -167,7 +167,7 @@ class SequenceNetwork(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(width, config.output_size)
         self.float()  # as its inputs are, whatever torch's default
-        self._watched: PlainModules | None = None  # since they were found to train without autograd
+        self._trains_plainly = PlainTrainingCheck()
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
         """Compute outputs (B, K), or (B, T, K) if `per_step`, 0 beyond a length."""
@@ -192,18 +192,17 @@ class SequenceNetwork(nn.Module):
 
         Not those of a decay or of frames: the way back ends at the weights of the stem.
         """
-        if self._watched is not None and self._watched.are_unchanged():
-            return runs_on_kernels(values)
-        is_plain = (
-            self.has_vjp(values)
-            and self.decay is None
-            and self.frame_stem is None
-            and not self.config.direct_inputs
-            and trains_plainly(self.head, ("weight", "bias"))
-            and not any(map(torch_internals.has_hooks, (self, self.standardize, self.dropout)))
+        return runs_on_kernels(values) and self._trains_plainly(
+            self,
+            lambda: (
+                self.has_vjp(values)
+                and self.decay is None
+                and self.frame_stem is None
+                and not self.config.direct_inputs
+                and trains_plainly(self.head, ("weight", "bias"))
+                and not any(map(torch_internals.has_hooks, (self, self.standardize, self.dropout)))
+            ),
         )
-        self._watched = PlainModules(self) if is_plain else None
-        return is_plain
 
     @torch.no_grad()
     def vjp(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -85,6 +85,24 @@ class PlainModules:
             ):
                 return False
         return True
+
+
+class PlainTrainingCheck:
+    """Check of a network that trains without autograd, made anew only where something has changed.
+
+    >>> network, check = nn.Sequential(nn.Linear(2, 3)), PlainTrainingCheck()
+    >>> check(network, lambda: trains_plainly(network[0], ("weight", "bias")))
+    True
+    """
+
+    def __init__(self) -> None:
+        self._modules: PlainModules | None = None  # since they were found to train plainly
+
+    def __call__(self, root: nn.Module, ask: Callable[[], bool]) -> bool:
+        """Tell whether a network trains plainly; `ask` finds out."""
+        if self._modules is None or not self._modules.are_unchanged():
+            self._modules = PlainModules(root) if ask() else None
+        return self._modules is not None
 
 
 def gradient_buffer(parameter: Tensor) -> Tensor:
