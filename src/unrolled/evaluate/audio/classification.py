@@ -14,15 +14,13 @@ from unrolled.data.sequences import Sequences
 from unrolled.errors import ArgumentError
 from unrolled.evaluate.arguments import ComparisonArguments
 from unrolled.evaluate.sequence.compare import compare_prepared
-from unrolled.evaluate.sequence.copies import partition_beside_copies, partition_with_copies
+from unrolled.evaluate.sequence.copies import partition_data
 from unrolled.evaluate.sequence.prepared import prepare_candidates
 from unrolled.evaluate.sequence.result import Comparison
 from unrolled.evaluate.sequence.split import (
     EvaluationData,
     Partition,
     TrainTestSplit,
-    resolve_folds,
-    unseen_class_remarks,
 )
 from unrolled.models.audio.classifier import AudioClassifier
 from unrolled.models.audio.inputs import raw_frames, read_audio_inputs, require_labels
@@ -79,15 +77,13 @@ def _split(
     """Read recordings, and split them or read the test set; and say what there is to know of them."""
     train = _read(model, X, y, arguments.groups)
     if arguments.test is None:
-        folds, remarks = resolve_folds(arguments.folds, train.data)
-        remarks += [] if train.data.groups is not None else [NO_SPEAKERS]
-        partition, copied = partition_with_copies(train.data, folds, stratified=True)
-        return partition, [*train.notes, *remarks, *copied]
+        partition, remarks = partition_data(
+            train.data, None, arguments.folds, "labels", without_groups=NO_SPEAKERS
+        )
+        return partition, [*train.notes, *remarks]
     tested = _read(model, *recordings_of_test(arguments.test), None, train.features)
-    partition, copied = partition_beside_copies(train.data, tested.data)
-    unseen = unseen_class_remarks(partition.splits[0])
-    across = speakers_across(train.group_names, tested.group_names)
-    return partition, [*train.notes, *copied, *unseen, *across]
+    partition, remarks = partition_data(train.data, tested.data, None, "labels")
+    return partition, [*train.notes, *remarks, *speakers_across(train.group_names, tested.group_names)]
 
 
 def _read(

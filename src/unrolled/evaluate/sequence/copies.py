@@ -129,8 +129,9 @@ def copies_across(train: EvaluationData, test: EvaluationData) -> list[str]:
 
 
 def partition_data(
-    data: EvaluationData, tested: EvaluationData | None, folds: int | None, task: Task
-) -> tuple[Partition, list[str]]:
+    data: EvaluationData, tested: EvaluationData | None, folds: int | None, task: Task,
+    *, without_groups: str | None = None,
+) -> tuple[Partition, list[str]]:  # fmt: skip
     """Split data into folds, or put a test set beside them; return the remarks on copies, folds and classes.
 
     Args:
@@ -138,9 +139,12 @@ def partition_data(
         tested: the test set; None for folds.
         folds: how many; None for the usual.
         task: what is learned.
+        without_groups: a remark on folds without groups; None for none.
     """
     if tested is None:
         folds, remarks = resolve_folds(folds, data)
+        if without_groups is not None and data.groups is None:
+            remarks.append(without_groups)
         partition, copied = partition_with_copies(data, folds, stratified=task == "labels")
         return partition, [*remarks, *copied]
     partition, remarks = partition_beside_copies(data, tested)
