@@ -192,9 +192,10 @@ def _judged(
     results: list[CorpusResult], tested: Pairs, level: float, remarks: tuple[str, ...]
 ) -> TranslationComparison:
     """Test the network against its baselines, and put the scores together."""
+    scores = {result.name: translation_scores(result.texts, tested[1]) for result in results}
 
     def make_row(result: CorpusResult, p_value: float | None) -> TranslationRow:
-        score = translation_scores(result.texts, tested[1])
+        score = scores[result.name]
         interval = bootstrap_interval(result.counts, corpus_bleu, level)
         return TranslationRow(
             result.name, _NOTES.get(result.name, ""), score.bleu, score.chrf, interval, p_value,
@@ -206,7 +207,7 @@ def _judged(
     return TranslationComparison(
         **judgement._asdict(),
         level=level,
-        signature=f"BLEU {translation_scores(results[0].texts, tested[1]).signature}",
+        signature=f"BLEU {scores[results[0].name].signature}",
         remarks=remarks,
         columns={name: np.array(each, dtype=object) for name, each in texts.items()},
     )
