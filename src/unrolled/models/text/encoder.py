@@ -99,8 +99,9 @@ class TokenEncoder:
     def _positions(self, tokens: Sequence[str]) -> Ints:
         """Look up words; one that is unknown as it is may be known behind a space, as in language models."""
         words = self.vocabulary.positions(tokens)
-        behind_space = self.vocabulary.positions([f" {token}" for token in tokens])
-        return np.where(words == UNKNOWN, behind_space, words)
+        unknown = np.flatnonzero(words == UNKNOWN).tolist()
+        words[unknown] = self.vocabulary.positions([f" {tokens[k]}" for k in unknown])
+        return words
 
     def _ngrams(self, token: str) -> list[int]:
         lengths = {"shortest": self.shortest, "longest": self.longest}
