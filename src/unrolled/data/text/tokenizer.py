@@ -64,7 +64,7 @@ class Tokenizer:
 
     @property
     def has_blank_tokens(self) -> bool:
-        """Whether a token may be white space alone."""
+        """True where a token may be white space alone."""
         return self.unit == "char" or self.keeps_space
 
     @classmethod

@@ -99,10 +99,12 @@ def fit_text_networks(
         validation = validation.by_length()
     given = [] if vectors is None else [torch.from_numpy(vectors.vectors)]
     groups: Callable[[TextNetwork], list[ParameterGroup]] | None = None
+    layer_decay: float | None = None
     if fine_tuning is not None:
+        layer_decay = fine_tuning.layer_decay
         given += [weight.detach().cpu() for weight in fine_tuning.language_network.parameters()]
-        groups = partial(fine_tuning_groups, layer_decay=fine_tuning.layer_decay)
-    beginnings = (fine_tuning and fine_tuning.layer_decay, [hash_bytes(t.numpy().tobytes()) for t in given])
+        groups = partial(fine_tuning_groups, layer_decay=layer_decay)
+    beginnings = (layer_decay, [hash_bytes(tensor.numpy().tobytes()) for tensor in given])
     config = identified(
         config, monitor, training, validation, network_config, targets.loss_settings, beginnings
     )
