@@ -42,6 +42,16 @@ class Model(torch.nn.Module):
 
 
 @pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_is_exported_alone(name: str) -> None:
+    """The exporter by tracing passes every argument of `forward` by position."""
+    layer, x, file = LAYERS[name]().eval(), torch.randn(7, 4, 3), io.BytesIO()
+    torch.onnx.export(layer, (x,), file, dynamo=False, input_names=["x"])
+    session = onnxruntime.InferenceSession(file.getvalue())
+    actual = session.run(None, {"x": x.numpy()})[0]
+    np.testing.assert_allclose(actual, layer(x)[0].detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", LAYERS)
 def test_an_exported_model_runs_in_onnx_runtime(name: str) -> None:
     """By ONNX' own recurrent operators; its outputs are the model's, at other sizes too."""
     model = Model(LAYERS[name]()).eval()

@@ -61,7 +61,6 @@ class RecurrentLayer(RecurrentVjp):
         self,
         input: Tensor | PackedSequence,  # noqa: A002 (torch's name)
         hx: Any = None,
-        *,
         lengths: Any = None,
         resets: Any = None,
     ) -> tuple[Any, Any]:

@@ -108,7 +108,6 @@ class CellLayer(nn.Module):
         self,
         input: Tensor | PackedSequence,  # noqa: A002 (torch's name)
         hx: Any = None,
-        *,
         lengths: Any = None,
         resets: Any = None,
     ) -> tuple[Any, Any]:

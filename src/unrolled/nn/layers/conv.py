@@ -85,7 +85,6 @@ class ConvRecurrentLayer(nn.Module):
         self,
         input: Tensor,  # noqa: A002 (torch's name)
         hx: Any = None,
-        *,
         lengths: Any = None,
         resets: Any = None,
     ) -> tuple[Tensor, Any]:
