@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from unrolled import ArgumentError, probe
+from unrolled import ArgumentError, DataError, probe
 from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.tokens import TokenCall
 
@@ -50,6 +50,18 @@ def test_tokens_are_looked_up_as_the_module_reads_them(form: str, *, time_first:
     assert probed.values.shape == (40, 8, 7)
     expected = module.answer(torch.tensor(X)).log_softmax(-1)
     assert torch.allclose(probed.outputs(), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("token", [20, -1, 500])
+@pytest.mark.parametrize("row", [0, 7])
+def test_a_token_beyond_the_embedding_is_named(token: int, row: int) -> None:
+    """In a row that the module is tried on, and in another."""
+    strange = [each.copy() for each in RAGGED]
+    strange[row][1] = token
+    with pytest.raises(
+        DataError, match=rf"tokens from 0 to 19, which the Words's embedding has; got {token}\."
+    ):
+        probe.memory(Words(), strange)
 
 
 def test_every_probe_of_the_model_takes_tokens() -> None:

@@ -1,6 +1,7 @@
 """Torch modules are called without padding, and their probabilities are recognised."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,29 @@ def test_a_module_that_packs_has_the_same_outputs() -> None:
     torch.testing.assert_close(
         as_probed_model(packed, RAGGED).outputs(), as_probed_model(plain, RAGGED).outputs()
     )
+
+
+class _SeqLens(Packed):
+    """Takes lengths by another name, and answers in a dataclass."""
+
+    def forward(self, x: Tensor, seq_lens: Tensor) -> Any:
+        return _Answer(states=x, logits=super().forward(x, lengths=seq_lens))
+
+
+@dataclass
+class _Answer:
+    states: Tensor
+    logits: Tensor
+
+
+def test_lengths_and_scores_go_by_their_usual_names() -> None:
+    """`seq_lens` of forward, `logits` of a dataclass."""
+    plain, renamed = Last(), _SeqLens()
+    renamed.load_state_dict(plain.state_dict())
+    torch.testing.assert_close(
+        as_probed_model(renamed, RAGGED).outputs(), as_probed_model(plain, RAGGED).outputs()
+    )
+    assert probe.memory(renamed, RAGGED).gradient[0] > 0
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])

@@ -5,7 +5,6 @@ Shapes: N sequences, B of them at once, T steps of the longest, F inputs, K outp
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import replace
 from typing import Any
 
@@ -35,8 +34,9 @@ from unrolled.probe.model.targets import (
 from unrolled.probe.model.texts import probed_texts
 from unrolled.probe.model.tokens import find_token_call
 from unrolled.probe.model.torch_module import (
+    CallWithLengths,
     call_by_length,
-    call_with_lengths,
+    lengths_argument,
     pad_sequences,
 )
 from unrolled.probe.model.unwrap import unwrap_model
@@ -51,14 +51,14 @@ def as_probed_model(model: Any, X: Any, y: Any = None, *, caller: str = "probe")
             probed on the vectors of the words or characters of X (a language model on how it predicts the
             next, without y); a fitted Forecaster, probed on its latest windows (X the series, None for its
             own; y is not read, its outputs are the medians of the horizon); or a torch module that holds a
-            recurrent layer and is called with (B, T, F), and with `lengths` if its `forward` names them.
-            Without them, sequences of different lengths are passed in batches of one length. A module's
-            outputs for classes are logits, log probabilities or probabilities: outputs that lie from 0 to 1
-            and sum to 1 for every sequence of X are taken as probabilities; so is a single output from 0 to 1
-            that comes out of a sigmoid, any other is the logit of class 1. A module that looks up tokens is
-            probed on the vectors of its embedding; of a dictionary that it returns, 'logits' or the only
-            tensor counts. A GridSearchCV stands for its best estimator, a Pipeline for its last step (X is
-            transformed by the others), a skorch net for its module.
+            recurrent layer and is called with (B, T, F), and with lengths if its `forward` takes `lengths`,
+            `seq_lens` or the like. Without them, sequences of different lengths are passed in batches of one
+            length. A module's outputs for classes are logits, log probabilities or probabilities: outputs
+            that lie from 0 to 1 and sum to 1 for every sequence of X are taken as probabilities; so is a
+            single output from 0 to 1 that comes out of a sigmoid, any other is the logit of class 1. A module
+            that looks up tokens is probed on the vectors of its embedding; of a dictionary or dataclass that
+            it returns, 'logits' or the only tensor counts. A GridSearchCV stands for its best estimator, a
+            Pipeline for its last step (X is transformed by the others), a skorch net for its module.
         X: whatever `unrolled.data.io.arrays.as_sequences` takes, or a tensor.
         y: labels or numbers, one a sequence; for a tagger a list of them. Classes of a module are numbered
             from 0, or one-hot. None where the probe needs none.
@@ -159,9 +159,9 @@ def _of_module(module: nn.Module, X: Any, y: Any, caller: str) -> ProbedModel:
     weight = next(iter(module.parameters()), torch.zeros(()))
     values, lengths = pad_sequences(as_sequences(X, who=f"{caller} X"))
     values = values.to(weight.device, weight.dtype)
-    takes_lengths = "lengths" in inspect.signature(module.forward).parameters
-    call: NetworkCall = call_with_lengths if takes_lengths else call_by_length
-    if token_call := find_token_call(module, call, values, lengths):
+    argument = lengths_argument(module)
+    call: NetworkCall = CallWithLengths(argument) if argument else call_by_length
+    if token_call := find_token_call(module, call, values, lengths, caller):
         call, values = token_call, token_call.embed(module, values)
     first = first_output(module, call, values, lengths, caller)
     K, per_step = first.shape[-1], first.ndim == 3

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from unrolled.errors import DataError
 from unrolled.probe.model.layer_hook import evaluation_mode
 from unrolled.probe.model.torch_module import call_by_length
 
@@ -91,7 +92,9 @@ class TokenCall:
 
 
 @torch.no_grad()
-def find_token_call(module: nn.Module, base: BaseCall, values: Tensor, lengths: Tensor) -> TokenCall | None:
+def find_token_call(
+    module: nn.Module, base: BaseCall, values: Tensor, lengths: Tensor, caller: str
+) -> TokenCall | None:
     """Find out how a module looks tokens up; None where it looks up none.
 
     A module with an embedding is run on one of the longest sequences, in each form of tokens until one works,
@@ -102,11 +105,15 @@ def find_token_call(module: nn.Module, base: BaseCall, values: Tensor, lengths: 
         base: how it is called.
         values: (N, T, F) steps, 0 beyond a length.
         lengths: (N,).
+        caller: which probe is called.
+
+    Raises:
+        DataError: X holds a token that the embedding does not have.
     """
     embeddings = {name: part for name, part in module.named_modules() if isinstance(part, nn.Embedding)}
     row = lengths.argmax()[None].cpu()
     steps = values[row, : int(lengths.max())]
-    if not embeddings or values.shape[2] != 1 or (values < 0).any() or (values != values.floor()).any():
+    if not embeddings or values.shape[2] != 1 or (values != values.floor()).any():
         return None
     for form in _FORMS:
         with _watch_lookups(embeddings) as lookups:
@@ -118,9 +125,20 @@ def find_token_call(module: nn.Module, base: BaseCall, values: Tensor, lengths: 
         if not matching:
             return None
         name, _, vectors = matching[0]
+        _require_tokens(values, embeddings[name].num_embeddings, module, caller)
         is_time_first = steps.shape[1] > 1 and vectors.shape[:2] == (steps.shape[1], 1)
         return TokenCall(base, form, name, is_time_first)
+    _require_tokens(values, max(part.num_embeddings for part in embeddings.values()), module, caller)
     return None
+
+
+def _require_tokens(tokens: Tensor, vocabulary: int, module: nn.Module, caller: str) -> None:
+    is_strange = (tokens < 0) | (tokens >= vocabulary)
+    if is_strange.any():
+        raise DataError(
+            f"{caller} X: expected tokens from 0 to {vocabulary - 1}, which the {type(module).__name__}'s "
+            f"embedding has; got {int(tokens[is_strange][0])}. Give the tokens that it was trained on."
+        )
 
 
 @contextmanager

@@ -5,11 +5,13 @@ Shapes: N sequences, B of them at once, T steps of the longest, F inputs, K outp
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.data.sequences import Sequences
@@ -47,8 +49,8 @@ _SCORES = ("logits", "scores", "log_probs", "probs", "prediction", "predictions"
 def first_tensor(raw: Any) -> Tensor:
     """Return the tensor of scores in a module's output, as (B, K) or (B, T, K).
 
-    Of a tuple or a list it is the first; of a dictionary the only tensor, or the one under the first of the
-    usual names.
+    Of a tuple or a list it is the first; of a dictionary or a dataclass the only tensor, or the one under the
+    first of the usual names.
 
     Raises:
         TypeError: there is none.
@@ -56,13 +58,15 @@ def first_tensor(raw: Any) -> Tensor:
     >>> first_tensor({"loss": None, "logits": torch.zeros(2, 3), "hidden": torch.zeros(2, 8)}).shape
     torch.Size([2, 3])
     """
+    if is_dataclass(raw) and not isinstance(raw, Mapping):
+        raw = {field.name: getattr(raw, field.name) for field in fields(raw)}
     answer = raw
     if isinstance(raw, Mapping):
         tensors = {name: each for name, each in raw.items() if isinstance(each, Tensor) and each.ndim > 0}
         usual = [name for name in _SCORES if name in tensors] or list(tensors)[: len(tensors) == 1]
         if not usual:
             raise TypeError(
-                f"it returns a dictionary of {', '.join(map(repr, raw))}, and which holds the scores cannot "
+                f"it returns {', '.join(map(repr, raw))} by name, and which holds the scores cannot "
                 "be told: call them 'logits', or return them alone"
             )
         answer = tensors[usual[0]]
@@ -73,15 +77,40 @@ def first_tensor(raw: Any) -> Tensor:
     return answer[:, None] if answer.ndim == 1 else answer
 
 
-def call_with_lengths(network: Callable[..., Any], values: Tensor, lengths: Tensor, _: Tensor) -> Tensor:
-    """Call a network whose `forward` takes lengths, once, the longest sequence first.
+_LENGTHS = ("lengths", "lens", "seq_lengths", "seq_lens", "sequence_lengths", "input_lengths", "x_lengths")
+
+
+def lengths_argument(module: nn.Module) -> str | None:
+    """Return the argument of a module's `forward` that takes lengths, by the usual names; None without one.
+
+    >>> class Tagger(nn.Module):
+    ...     def forward(self, x: Tensor, seq_lens: Tensor) -> Tensor: ...
+    >>> lengths_argument(Tagger())
+    'seq_lens'
+    """
+    taken = inspect.signature(module.forward).parameters
+    return next((name for name in _LENGTHS if name in taken), None)
+
+
+@dataclass(frozen=True)
+class CallWithLengths:
+    """Call of a network whose `forward` takes lengths: once, the longest sequence first.
 
     `torch.nn.utils.rnn.pack_padded_sequence` demands that order unless it is told otherwise.
+
+    Args:
+        argument: name of that argument.
     """
-    order = lengths.cpu().argsort(descending=True, stable=True)
-    if torch.equal(order, torch.arange(len(order))):
-        return first_tensor(network(values, lengths=lengths))
-    return first_tensor(network(values[order], lengths=lengths[order]))[order.argsort()]
+
+    argument: str
+
+    def __call__(self, network: Callable[..., Any], values: Tensor, lengths: Tensor, _: Tensor) -> Tensor:
+        """Run the network on (B, T, F): (B, K) or (B, T, K)."""
+        order = lengths.cpu().argsort(descending=True, stable=True)
+        if torch.equal(order, torch.arange(len(order))):
+            return first_tensor(network(values, **{self.argument: lengths}))
+        answers = first_tensor(network(values[order], **{self.argument: lengths[order]}))
+        return answers[order.argsort()]
 
 
 def call_by_length(network: Callable[..., Any], values: Tensor, lengths: Tensor, _: Tensor) -> Tensor:
