@@ -319,7 +319,9 @@ class ClassifierOptions(OptionGroup):
     ] = None
     missing: Annotated[
         str | None,
-        typer.Option("--fill", metavar="HOW", help="Missing values: mask, decay, forward or linear."),
+        typer.Option(
+            "--fill", metavar="HOW", help="Missing values: mask, linear, forward, forward+mask or decay."
+        ),
     ] = None
     random_state: Seed = None
 

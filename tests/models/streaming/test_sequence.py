@@ -25,6 +25,7 @@ def fitted(**options: Any) -> ur.SequenceClassifier:
         ({"bidirectional": True}, r"bidirectional=True reads from the end"),
         ({"cell": "feedforward"}, r"cell='feedforward' reads a sequence as one vector"),
         ({"missing": "linear"}, r"missing='linear' fills a gap from the next known value"),
+        ({"missing": "mask"}, r"missing='mask' fills a gap .* Fit with missing='forward' or 'forward\+mask'"),
         ({"pooling": "last+last"}, r"pooling='last\+last' names a pooling twice"),
     ],
 )
@@ -41,7 +42,7 @@ def test_what_cannot_stream_says_why(options: dict[str, Any], sentence: str) -> 
 
 def test_missing_values_are_taken_as_the_model_was_told() -> None:
     """NaN, but no infinite number."""
-    stream = fitted(missing="mask").stream()
+    stream = fitted(missing="forward+mask").stream()
     stream.steps([np.nan, 1.0, np.nan])
     with pytest.raises(DataError, match=r"got inf in column 0 of step 1\. Pass NaN where a value is missing"):
         stream.step(np.inf)

@@ -10,7 +10,7 @@ from unrolled.models.streaming.step_filler import StepFiller
 RNG = np.random.default_rng(0)
 
 
-@pytest.mark.parametrize("how", ["forward", "mask"])
+@pytest.mark.parametrize("how", ["forward", "forward+mask"])
 def test_streams_are_filled_as_sequences_are(how: str) -> None:
     """In any calls, of any numbers of steps, streams beside each other."""
     means = np.array([5.0, 6.0])

@@ -176,7 +176,7 @@ def baseline_candidates(model: Any, task: Task, names: Sequence[str]) -> list[Ca
     if network.cell == "feedforward":
         reservoir["cell"] = "gru"
     if network.missing == "decay":  # whose rates a reservoir does not learn
-        reservoir["missing"] = "mask"
+        reservoir["missing"] = "forward+mask"
 
     # steps with gaps cannot be sorted
     reads_x = getattr(model, "missing", None) is None

@@ -54,10 +54,11 @@ class SequenceClassifier(SequenceLabelEstimator):
             2,000 sequences on, else 0. All networks of an ensemble share it, and no scale of X depends on it.
         layout: axes of arrays: "ntc" for (N, T, F), "nct" for (N, F, T), and (F, T_i) in a list; None for
             "ntc" with a warning where every sequence then has fewer steps than features.
-        missing: how values that are missing (NaN) are read: "mask" beside the last value whether it is
-            missing and the steps since that value, "decay" as "mask", the last value moving to the mean
-            at rates that are learned, "forward" as the last value, "linear" as on a straight line between
-            known ones; None where none may be missing.
+        missing: how values that are missing (NaN) are read: "linear" as on a straight line between known
+            ones; "mask" likewise, with whether it is missing and the steps since the last known value as
+            two inputs more; "forward" and "forward+mask" as the last value instead, which streams can;
+            "decay" as "forward+mask", the last value moving to the mean at rates that are learned; None
+            where none may be missing.
         random_state: seed of weights, shuffling, dropout and of what is held out.
         device: where torch computes.
         verbose: draw a progress line with time left on stderr; None for on a terminal, if the fit takes more

@@ -4,9 +4,11 @@ Each feature of each sequence is filled on its own, so that no sequence tells of
 
     forward   the last known value; before the first, the mean over the training data
     linear    a straight line between known values; beyond the first and the last, those
-    mask      the value by "forward", and two features more: 1 where it is missing, else 0; and log(1 + d),
+    mask      the value by "linear", and two features more: 1 where it is missing, else 0; and log(1 + d),
               d the steps since the last known value (or since the start)
-    decay     as "mask"; the networks then let the filled value decay to the mean, at rates that they learn
+    forward+mask  as "mask", the value by "forward": no step tells of a later one
+    decay     as "forward+mask"; the networks then let the filled value decay to the mean, at rates that they
+              learn
 
 The two features reach the networks at `GAP_GAIN` of their size and without their changes: gaps at random tell
 sequences apart better than anything else, and few sequences would be learned by heart.
@@ -31,8 +33,9 @@ from unrolled.data.sequences import Sequences
 
 Floats = NDArray[np.float64]
 
-MISSING_METHODS = ("forward", "linear", "mask", "decay")
-_WITH_MASK = ("mask", "decay")
+MISSING_METHODS = ("forward", "linear", "mask", "forward+mask", "decay")
+_LINEAR = ("linear", "mask")  # the others draw on no later step
+_WITH_MASK = ("mask", "forward+mask", "decay")
 GAP_GAIN = 0.3  # of the mask and the steps, beside values of variance 1
 _COLUMNS_OF_MASK = 3  # value, whether it is missing, steps since the last known one
 
@@ -67,13 +70,15 @@ def fill_missing(data: Sequences, how: str | None, means: Floats) -> Sequences:
         means: (F,) for features that have no value yet, or none in a sequence.
 
     Returns:
-        Sequences with F features, or with 3 F for "mask" and "decay": values, mask, and steps since the
-        last value.
+        Sequences with F features, or with 3 F for "mask", "forward+mask" and "decay": values, mask, and
+        steps since the last value.
 
     >>> gaps = Sequences.from_arrays([[np.nan, 1.0, np.nan, 3.0]])
     >>> fill_missing(gaps, "linear", np.zeros(1)).values[:, 0].tolist()
     [1.0, 1.0, 2.0, 3.0]
     >>> fill_missing(gaps, "mask", np.zeros(1)).values.round(2).tolist()
+    [[1.0, 1.0, 0.69], [1.0, 0.0, 0.0], [2.0, 1.0, 0.69], [3.0, 0.0, 0.0]]
+    >>> fill_missing(gaps, "forward+mask", np.zeros(1)).values.round(2).tolist()
     [[0.0, 1.0, 0.69], [1.0, 0.0, 0.0], [1.0, 1.0, 0.69], [3.0, 0.0, 0.0]]
     """
     if how is None:
@@ -107,7 +112,7 @@ def _filled(values: Floats, how: str, mean: float) -> Floats:
     if not len(observed):
         return np.full(len(values), mean)
     steps = np.arange(len(values))
-    if how == "linear":
+    if how in _LINEAR:
         return np.interp(steps, observed, values[observed])
     last = np.searchsorted(observed, steps, side="right") - 1
     return np.where(last < 0, mean, values[observed[np.maximum(last, 0)]])  # nothing of a later step

@@ -72,13 +72,13 @@ class SequenceStates(StreamStates):
             return "cell='feedforward' reads a sequence as one vector and has no state. Fit another cell."
         if config.bidirectional:
             return "bidirectional=True reads from the end, which a stream does not have. Fit without it."
-        if model.missing == "linear":
+        if model.missing in ("linear", "mask"):
             return (
-                "missing='linear' fills a gap from the next known value, which a stream does not have."
-                " Fit with missing='forward' or 'mask'."
+                f"missing={model.missing!r} fills a gap from the next known value, which a stream does not"
+                " have. Fit with missing='forward' or 'forward+mask'."
             )
         if model.missing == "decay":
-            return "missing='decay' is not stepped yet. Fit with missing='mask' or 'forward'."
+            return "missing='decay' is not stepped yet. Fit with missing='forward+mask' or 'forward'."
         if torch.device(model.device).type != "cpu":
             return f"streams run on the CPU, the model is on {model.device}. Load it with device='cpu'."
         poolings = () if config.per_step else model.networks_[0].pool.poolings

@@ -15,14 +15,14 @@ _COLUMNS_OF_MASK = 3  # value, whether it is missing, steps since the last known
 
 
 class StepFiller:
-    """Fill the missing values of N streams as `fill_missing` fills sequences: by "forward" or "mask".
+    """Fill the missing values of N streams as `fill_missing` fills sequences: by "forward" or "forward+mask".
 
     Args:
         how: one of these.
-        means: (F,) or, for "mask", (3 F,) means of the inputs, of which the first F are the features'.
+        means: (F,) or, for "forward+mask", (3 F,) means of the inputs, the first F of them the features'.
         capacity: N.
 
-    >>> filler = StepFiller("mask", np.zeros(3), capacity=1)
+    >>> filler = StepFiller("forward+mask", np.zeros(3), capacity=1)
     >>> gaps = np.array([[np.nan], [1.0], [np.nan]])
     >>> filler.fill(gaps, np.array([0]), np.array([3])).round(2).tolist()
     [[0.0, 1.0, 0.69], [1.0, 0.0, 0.0], [1.0, 1.0, 0.69]]
@@ -30,7 +30,7 @@ class StepFiller:
 
     def __init__(self, how: str, means: Floats, capacity: int) -> None:
         self._how = how
-        self.width = len(means) // (_COLUMNS_OF_MASK if how == "mask" else 1)
+        self.width = len(means) // (_COLUMNS_OF_MASK if how == "forward+mask" else 1)
         self._means = means[: self.width]
         self.arrays = {
             "last_value": np.zeros((capacity, self.width)),
@@ -53,6 +53,6 @@ class StepFiller:
             has_value[which] |= ~missing
             filled[at] = np.where(has_value[which], last[which], self._means)
             since[at] = steps_since[which]
-        if self._how != "mask":
+        if self._how != "forward+mask":
             return filled
         return np.concatenate([filled, is_missing, np.log1p(since)], axis=1)
