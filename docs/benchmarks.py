@@ -150,6 +150,12 @@ def _language_model(facts: Facts) -> Sequence[str]:
     return f"{ours:.3f}", f"character 5-gram {best:.3f}", f"{ours / best:.3f}"
 
 
+def _translation(facts: Facts) -> Sequence[str]:
+    ours = next(row["bleu"] for row in facts["rows"] if row["model"] == "unrolled")
+    name, best = max(facts["published"].items(), key=lambda pair: float(pair[1]))
+    return f"{ours:.1f}", f"{name} {best:.1f} (published)", f"{ours / best:.2f}"
+
+
 def _texts(data: str) -> Callable[[Facts], Sequence[str]]:
     def figures(facts: Facts) -> Sequence[str]:
         accuracies = {row["model"]: row["accuracy"] for row in facts["rows"] if row["data"] == data}
@@ -228,6 +234,7 @@ TABLES = {
         Row("TREC-6, kinds of questions, accuracy", "text", _texts("TREC-6")),
         Row("UD-EWT, parts of speech, accuracy", "tagging", _texts("UD-EWT parts of speech")),
         Row("tiny Shakespeare, nats a character (lower is better)", "language_model", _language_model),
+        Row("Multi30k, German to English, BLEU", "translation", _translation),
         Row("spoken digits, accuracy, known voices and unheard ones", "spoken_digits", _spoken_digits),
         Row(
             "connected digits of known voices, word error rate (lower is better)",
