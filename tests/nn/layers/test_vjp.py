@@ -49,6 +49,31 @@ def test_vjp_equals_autograd(name: str, lengths: Tensor | None, more: dict[str, 
     assert backward(d_output, False) is None
 
 
+@pytest.mark.parametrize(
+    "more", [{}, {"layer_norm": True}, {"num_layers": 2, "bidirectional": True}], ids=str
+)
+@pytest.mark.parametrize("lengths", [None, torch.tensor([7, 1, 0, 5])], ids=["even", "ragged"])
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_last_states_alone_equal_autograd(
+    name: str, lengths: Tensor | None, more: dict[str, Any]
+) -> None:
+    """Those of the top layer, direction beside direction, and all gradients from theirs."""
+    torch.manual_seed(0)
+    layer = LAYERS[name](**more).double()
+    x = torch.randn(T, B, F, dtype=torch.float64, requires_grad=True)
+    _, state = layer(x, lengths=lengths)
+    h_n = state[0] if name == "lstm" else state
+    last = torch.cat([*h_n[-2 if "bidirectional" in more else -1 :]], -1)
+    d_last = torch.randn_like(last)
+    last.backward(d_last)
+    expected = [parameter.grad for parameter in layer.parameters()]
+    layer.zero_grad()
+    fused_last, backward = layer.vjp(x.detach(), lengths, last_only=True)
+    assert_close(fused_last, last.detach())
+    assert_close(backward(d_last, True), x.grad)
+    assert_close([parameter.grad for parameter in layer.parameters()], expected)
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("rows", [1, 5, 70])
 @pytest.mark.parametrize("more", [{}, {"layer_norm": True}, {"bias": False}], ids=str)

@@ -302,10 +302,13 @@ class SequenceNetwork(nn.Module):
         if self.stem is not None:
             inputs, stem_backward = self.stem.vjp(values, lengths)
             steps = None if lengths is None else self.stem.blocks(lengths)
-        states, core_backward = self.core.vjp(inputs, steps)  # (T', B, H)
+        is_last_only = not self.config.per_step and self.pool.poolings == ("last",)
+        states, core_backward = self.core.vjp(inputs, steps, last_only=is_last_only)  # (T', B, H) or (B, H)
         pool_backward: Callable[[Tensor], Tensor]
         if self.config.per_step:
             features, pool_backward = states.transpose(0, 1), _transpose
+        elif is_last_only:
+            features, pool_backward = states, _unchanged
         else:
             features, pool_backward = self.pool.vjp(states, steps)
 
@@ -372,6 +375,10 @@ class SequenceNetwork(nn.Module):
 
 def _transpose(d_features: Tensor) -> Tensor:
     return d_features.transpose(0, 1)
+
+
+def _unchanged(d_features: Tensor) -> Tensor:
+    return d_features
 
 
 def _stem(config: SequenceNetworkConfig) -> ConvStem | None:

@@ -48,7 +48,7 @@ class RecurrentVjp(RecurrentParameters):
         )
 
     def vjp(
-        self, inputs: Tensor, lengths: Tensor | None, starts: Tensor | None = None
+        self, inputs: Tensor, lengths: Tensor | None, starts: Tensor | None = None, *, last_only: bool = False
     ) -> tuple[Tensor, Backward]:
         """Run forward from zeros, and return the function that computes the gradients.
 
@@ -61,10 +61,13 @@ class RecurrentVjp(RecurrentParameters):
             starts: (B,) int64 from 0 to T - 1, without lengths, of one layer in one direction: before these
                 steps all rows have the same inputs. One row is run for all, and the outputs of the others are
                 not defined there.
+            last_only: return the last states of the top layer in the place of its outputs: the gradient of
+                one step is fewer numbers to write and to read than that of all.
 
         Returns:
-            The outputs (T, B, D * H); and a function of their gradient, and of whether that of the inputs is
-            needed. It writes the `.grad` of every weight and returns the inputs' gradient (T, B, F) or None.
+            The outputs (T, B, D * H), or the last states (B, D * H), h_n of each direction; and a function of
+            their gradient, and of whether that of the inputs is needed. It writes the `.grad` of every weight
+            and returns the inputs' gradient (T, B, F) or None.
         """
         layers: list[_Layer] = []
         for k, slots in enumerate(self._slots):
@@ -72,8 +75,10 @@ class RecurrentVjp(RecurrentParameters):
             if k > 0 and self.training and self.dropout > 0:
                 keep = torch.empty_like(inputs).bernoulli_(1 - self.dropout).mul_(1 / (1 - self.dropout))
                 inputs = inputs * keep
+            is_last_only = last_only and k == len(self._slots) - 1
             results = [
-                self._run_direction(names, inputs, (lengths, starts), d == 1) for d, names in enumerate(slots)
+                self._run_direction(names, inputs, (lengths, starts), reverse=d == 1, last_only=is_last_only)
+                for d, names in enumerate(slots)
             ]
             inputs = results[0][0] if len(results) == 1 else torch.cat([output for output, _ in results], -1)
             layers.append(_Layer([backward for _, backward in results], keep))
@@ -92,7 +97,9 @@ class RecurrentVjp(RecurrentParameters):
         names: list[str | None],
         inputs: Tensor,
         steps: tuple[Tensor | None, Tensor | None],
+        *,
         reverse: bool,
+        last_only: bool,
     ) -> tuple[Tensor, Backward]:
         weights: list[Any] = [self._parameters[name] for name in names if name is not None]
         spec = fused.default_spec(
@@ -101,16 +108,18 @@ class RecurrentVjp(RecurrentParameters):
         )  # fmt: skip
         constants = [each for each in steps if each is not None]
         operands = (inputs, *weights, *constants)
-        output, _, _, saved = launch.forward(spec, -1, operands, saves=True)
+        output, h_n, _, saved = launch.forward(spec, -1, operands, saves=True)
+        n_states = len(self._state_sizes)
 
         def backward(d_output: Tensor, needs_d_inputs: bool) -> Tensor | None:
-            grads = (d_output, *[None] * len(self._state_sizes))
+            d_states = [None] * n_states
+            grads = (None, d_output, *d_states[1:]) if last_only else (d_output, *d_states)
             needs = (needs_d_inputs, *[True] * (len(operands) - 1))
             targets: list[Tensor | None] = [gradient_buffer(weight) for weight in weights]
             targets += [None] * len(constants)
             return launch.backward(spec, -1, operands, (output, saved), grads, needs, targets)[0]
 
-        return output, backward
+        return h_n if last_only else output, backward
 
     def _reasons_against_kernels(self, x: Tensor) -> list[str]:
         raise NotImplementedError
