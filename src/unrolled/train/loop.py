@@ -278,7 +278,7 @@ class _Run:
         if self.config.stateful:
             return torch.arange(count).add_(self.step * self.config.batch_size).remainder_(n_examples)
         shuffles = [torch.randperm(n_examples) for _ in range(-(-count // n_examples))]
-        rows = torch.cat(shuffles)[:count]
+        rows = shuffles[0] if count == n_examples else torch.cat(shuffles)[:count]
         return rows if self.arrange_rows is None else self.arrange_rows(rows, self.config.batch_size)
 
     def _require_finite(self, train_loss: float, validation_loss: float | None) -> None:

@@ -89,7 +89,6 @@ class AdamW:
         for block in self._blocks:
             block.zero_grad(set_to_none=set_to_none)
 
-    @torch.no_grad()
     def step(self) -> None:
         """Move every parameter that has a gradient."""
         blocks = [block for block in self._blocks if block.read_gradients()]
@@ -101,6 +100,11 @@ class AdamW:
             for block in blocks:
                 block.move_on_kernels(*self._rates(block), scale)
             return
+        self._move(blocks)
+
+    @torch.no_grad()
+    def _move(self, blocks: list[_Block]) -> None:
+        """Move by torch's operators."""
         divisor = None
         if self.clip_norm is not None:
             norms = torch.stack([norm for block in blocks for norm in block.norms()])
@@ -182,7 +186,8 @@ class _Block:
         """Forget all gradients; or set them to 0, in the flat tensor."""
         gradients = [None] * len(self.parameters) if set_to_none else self._all.gradients
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
-            parameter.grad = gradient
+            if parameter.grad is not gradient:
+                parameter.grad = gradient
         if not set_to_none:
             with threads_for(self._flat[1].numel()):
                 self._flat[1].zero_()

@@ -81,7 +81,8 @@ def threads_for(n_operations: float) -> AbstractContextManager[None]:
     ...     torch.get_num_threads()
     1
     """
-    return single_thread() if n_operations < _MIN_SHARED_OPERATIONS else nullcontext()
+    is_shared = n_operations >= _MIN_SHARED_OPERATIONS or torch.get_num_threads() == 1
+    return nullcontext() if is_shared else single_thread()
 
 
 def _set_threads(number: int) -> Any:

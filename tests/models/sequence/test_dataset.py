@@ -39,6 +39,8 @@ def test_a_batch_of_sequences_of_one_length_keeps_their_weights() -> None:
     assert batch.values[..., 0].tolist() == [[4, 5], [0, 1]]
     assert batch.weights is not None
     assert batch.weights.tolist() == [1.5, 0.5]
+    part = even.subset(torch.tensor([2, 1])).batch(torch.tensor([0, 1, 0]))
+    assert part.values[..., 0].tolist() == [[4, 5], [2, 3], [4, 5]]
 
 
 def test_targets_a_step_are_padded_with_minus_one() -> None:

@@ -93,7 +93,7 @@ class SequenceDataset:
         if self._even is not None:
             values, places = self._even
             targets = self.targets.index_select(0, rows)
-            values = values.index_select(0, places.index_select(0, rows))
+            values = values.index_select(0, rows if places is None else places.index_select(0, rows))
             return SequenceBatch(self._scaled(values), lengths, targets, weights)
         steps = torch.arange(int(lengths.max()), device=rows.device)
         is_step = steps < lengths[:, None]
@@ -114,15 +114,20 @@ class SequenceDataset:
         return values.float().sub_(mean).div_(scale).clamp_(-SCALED_LIMIT, SCALED_LIMIT)
 
     @cached_property
-    def _even(self) -> tuple[Tensor, Tensor] | None:
-        """View of the flat values as (·, T, F), and where each sequence is in it, if all have T steps."""
+    def _even(self) -> tuple[Tensor, Tensor | None] | None:
+        """View of the flat values as (·, T, F), and where each sequence is in it, if all have T steps.
+
+        None for where they are, if it holds them in order and nothing else.
+        """
         if self.per_step or not len(self):
             return None
         T = int(self.lengths[0])
         if bool((self.lengths != T).any()) or bool((self.starts % T != 0).any()):
             return None
         whole = (len(self.values) - 1) // T
-        return self.values[: whole * T].view(whole, T, -1), self.starts // T
+        places = self.starts // T
+        is_in_order = torch.equal(places, torch.arange(whole, device=places.device))
+        return self.values[: whole * T].view(whole, T, -1), None if is_in_order else places
 
     def subset(self, rows: Tensor) -> SequenceDataset:
         """Select the sequences in these rows; the flat values are shared."""

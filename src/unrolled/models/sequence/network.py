@@ -204,7 +204,6 @@ class SequenceNetwork(nn.Module):
             ),
         )
 
-    @torch.no_grad()
     def vjp(
         self, values: Tensor, lengths: Tensor, *, needs_d_values: bool = False
     ) -> tuple[Tensor, Callable[[Tensor], Tensor | None]]:
@@ -222,7 +221,7 @@ class SequenceNetwork(nn.Module):
         """
         is_even = int(lengths.min()) == values.shape[1]
         features, features_backward = self.features_vjp(
-            values, None if is_even else lengths, needs_d_values=needs_d_values
+            values.detach(), None if is_even else lengths, needs_d_values=needs_d_values
         )
         outputs, head_backward = self.head_vjp(features)
         if self.config.per_step and not is_even:
