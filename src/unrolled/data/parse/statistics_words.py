@@ -49,6 +49,9 @@ def are_statistics(cells: NDArray[Any]) -> NDArray[np.bool_]:
     >>> are_statistics(np.array(["2020-12", "2020 Total", "Average", None], dtype=object)).tolist()
     [False, True, True, False]
     """
+    texts = [cell for cell in cells.tolist() if isinstance(cell, str)]
+    if _LETTER.search("".join(texts)) is None:  # one search for a column of numbers, not one a row
+        return np.zeros(len(cells), dtype=bool)
     return np.array([isinstance(cell, str) and _is_statistic(cell) for cell in cells])
 
 
