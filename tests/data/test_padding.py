@@ -107,6 +107,16 @@ def test_ends_that_look_padded_are_warned_of(value: float | None, features: int)
         warn_of_equal_ends(series, "X", stacklevel=1)
 
 
+@pytest.mark.parametrize("features", [1, 3])
+def test_starts_that_look_padded_are_warned_of(features: int) -> None:
+    """By the same step in all; what a sequence holds at its own first value is none."""
+    X = _padded(0.0, features=features)[:, ::-1]
+    with pytest.warns(InputWarning, match="X: 20 of 20 sequences begin with 3 .* without them, in a list"):
+        warn_of_equal_ends(as_sequences(X), "X", stacklevel=1)
+    held = _padded(None, features=features)[:, ::-1]
+    warn_of_equal_ends(as_sequences(held), "X", stacklevel=1)
+
+
 @pytest.mark.parametrize(
     "X",
     [

@@ -153,8 +153,8 @@ def align_steps(y: Any, series: Sequences, X: Any, who: str) -> Any:
     """Bring labels of steps into the order of the steps: one list a sequence.
 
     Args:
-        y: one list of labels a sequence, by position or with an index of ids; or, where X has a row a step,
-            one label a row.
+        y: one list of labels a sequence, by position or with an index of ids; a frame with a row a sequence
+            and a column a step; or, where X has a row a step, one label a row.
         series: the sequences of X.
         X: as it was given.
         who: what messages call y.
@@ -166,6 +166,9 @@ def align_steps(y: Any, series: Sequences, X: Any, who: str) -> Any:
     >>> [part.tolist() for part in align_steps(["b", "c", "a"], series, None, "y")]
     [['a', 'b'], ['c']]
     """
+    if _is_step_table(y, series):
+        table = nw.from_native(align_targets(y, series, who), eager_only=True).to_numpy()
+        return [row[:steps] for row, steps in zip(table, series.lengths, strict=True)]
     if series.rows is None:
         return align_targets(y, series, who)
     is_flat = hasattr(y, "__len__") and len(y) > 0 and np.ndim(_first(y)) == 0
@@ -184,6 +187,15 @@ def align_steps(y: Any, series: Sequences, X: Any, who: str) -> Any:
             "Give one label a row, such as y=X.pop('tag'), or sort the frame by id and time first."
         )
     return align_targets(y, series, who)
+
+
+def _is_step_table(y: Any, series: Sequences) -> bool:
+    """Tell whether y is a frame with a row a sequence and a column a step, none of them an id."""
+    columns = [str(name) for name in getattr(y, "columns", ())]
+    n_steps = int(series.lengths.max(initial=0))
+    return getattr(y, "shape", None) == (len(series), n_steps) == (len(series), len(columns)) and not (
+        set(columns) & set(series.id_names)
+    )
 
 
 def _first(y: Any) -> Any:

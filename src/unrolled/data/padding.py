@@ -19,6 +19,7 @@ Ints = NDArray[np.int64]
 
 _MIN_SEQUENCES = 10  # fewer may end alike by chance
 _MIN_EQUAL_STEPS = 3
+_WITHOUT = "give the sequences without them, in a list"
 
 
 def cut_missing_ends(series: Sequences, who: str) -> Sequences:
@@ -89,19 +90,33 @@ def equal_ends(series: Sequences) -> Ints:
 
 
 def warn_of_equal_ends(series: Sequences, who: str, *, stacklevel: int) -> None:
-    """Warn where most sequences of one length end in equal steps, as those do that were padded.
+    """Warn where most sequences of one length end in equal steps, or begin with the same, as padded ones do.
 
     The runs of equal steps have three steps or more, and differ in length.
     """
     if len(series) < _MIN_SEQUENCES or len(np.unique(series.lengths)) > 1:
         return
-    runs = equal_ends(series)
-    is_run = (runs >= _MIN_EQUAL_STEPS) & (runs < series.lengths)
-    if 2 * is_run.sum() <= len(series) or len(np.unique(runs[is_run])) == 1:
+    n_ends, n_starts = _count_runs(equal_ends(series), series), _count_runs(_equal_starts(series), series)
+    if not (n_ends or n_starts):
         return
+    where, way = ("end in", "give lengths= or put NaN there") if n_ends else ("begin with", _WITHOUT)
+    count = f"{n_ends or n_starts} of {quantity(len(series), 'sequence')}"
     message = (
-        f"{who}: {is_run.sum()} of {quantity(len(series), 'sequence')} end in {_MIN_EQUAL_STEPS} or more "
-        "equal steps, which are read as data. If they are padding, give lengths= or put NaN there; if they "
-        "are data, give lengths= of all steps."
+        f"{who}: {count} {where} {_MIN_EQUAL_STEPS} or more equal steps, which are read as data. If they are "
+        f"padding, {way}; if they are data, give lengths= of all steps."
     )
     warnings.warn(message, InputWarning, stacklevel=stacklevel + 1)
+
+
+def _count_runs(runs: Ints, series: Sequences) -> int:
+    """Count the runs that look padded; 0 where they are not most, or are all of one length."""
+    is_run = (runs >= _MIN_EQUAL_STEPS) & (runs < series.lengths)
+    alike = 2 * is_run.sum() <= len(series) or len(np.unique(runs[is_run])) == 1
+    return 0 if alike else int(is_run.sum())
+
+
+def _equal_starts(series: Sequences) -> Ints:
+    """Count the steps (N,) at the start of sequences of one length that equal the first step of most."""
+    values = series.values.reshape(len(series), -1, int(np.prod(series.feature_shape)))
+    usual = np.median(values[:, 0], axis=0)
+    return np.asarray((values == usual).all(axis=2).cumprod(axis=1).sum(axis=1), dtype=np.int64)

@@ -323,7 +323,7 @@ RESHAPE = "Reshape your data: [x] is a list of one; so is x[None] for an array."
             f": {NO_LIST} PosixPath. Read a file with unrolled.read_labelled.",
         ),
         (None, f": {NO_LIST} NoneType."),
-        ({"a": [1.0]}, f": {NO_LIST} dict."),
+        ({"a": [1.0]}, f": {NO_LIST} dict. Make a list of it: list(X.values())."),
         (read("machine"), ": expected numbers, got a text. Give a column of numbers a character."),
     ],
 )

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from unrolled.errors import ArgumentError, DataError
@@ -80,8 +81,29 @@ def test_tags_come_as_lists_arrays_or_one_array() -> None:
     y = (X[..., 0] > 0).astype(int)
     quick = {"hidden_size": 4, "max_epochs": 2}
     expected = SequenceTagger(**quick).fit(X, y).predict_proba(X)
-    for form in (y.tolist(), list(y), [tuple(tags) for tags in y]):
+    for form in (y.tolist(), list(y), [tuple(tags) for tags in y], pd.DataFrame(y)):
         np.testing.assert_array_equal(SequenceTagger(**quick).fit(X, form).predict_proba(X), expected)
+
+
+def test_a_table_of_tags_is_cut_where_sequences_end() -> None:
+    """A row a sequence, a column a step; its index is aligned with the ids of X."""
+    frame = pd.DataFrame({"unique_id": list("bbbaa"), "ds": [0, 1, 2, 0, 1], "x": np.arange(5.0)})
+    lists = [["up", "up", "down"], ["down", "up"]]
+    table = pd.DataFrame([*lists[::-1]], index=["a", "b"])
+    quick = {"hidden_size": 4, "max_epochs": 2}
+    expected = SequenceTagger(**quick).fit(frame, lists).predict_proba(frame)
+    actual = SequenceTagger(**quick).fit(frame, table).predict_proba(frame)
+    for one, other in zip(actual, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_flat_tags_of_an_array_are_refused_with_the_way_out() -> None:
+    """Which works."""
+    x = np.random.default_rng(0).normal(size=(6, 4))
+    y = (x > 0).astype(int).ravel()
+    with pytest.raises(DataError, match=r"Give np.reshape\(y, \(6, 4\)\)\."):
+        SequenceTagger(hidden_size=4, max_epochs=2).fit(x, y)
+    SequenceTagger(hidden_size=4, max_epochs=2).fit(x, np.reshape(y, (6, 4)))
 
 
 X = [[1.0, 2.0], [3.0]]
@@ -92,6 +114,7 @@ X = [[1.0, 2.0], [3.0]]
     [
         (["a", "b"], "expected 2 lists of labels, one a sequence, with one label a step"),
         ([["a", "b"]], "expected 2 lists of labels, one a sequence, with one label a step"),
+        (["a", "b", "a"], r"Give np.split\(y, np.cumsum\(lengths\)\[:-1\]\)"),
         (None, "expected 2 lists of labels, one a sequence, with one label a step"),
         ([["a", "b"], ["b", "a"]], "sequence 1: expected 1 labels, one a step of X, got 2."),
         ([["a", "a"], ["a"]], r"expected at least two classes, got one class \('a'\) in all labels"),

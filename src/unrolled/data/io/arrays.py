@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -94,8 +94,8 @@ def to_sequences(X: Any, who: str, *, layout: str | None = None) -> Sequences:
         kind, way = "a sparse matrix", " Call its .toarray() first."
     elif isinstance(X, str | Path):
         way = " Read a file with unrolled.read_labelled."
-    elif isinstance(X, Iterator):
-        way = " Make a list of it: list(X)."
+    elif isinstance(X, Iterator | Mapping):
+        way = f" Make a list of it: list({'X.values()' if isinstance(X, Mapping) else 'X'})."
     raise DataError(f"{who}: expected {_LIST}; got {kind}.{way}")
 
 

@@ -15,7 +15,7 @@ from unrolled.errors import DataError
 from unrolled.formatting import quantity
 from unrolled.models.parameters import NotUsed
 from unrolled.models.persistence import PLAIN
-from unrolled.models.sequence.base import Floats
+from unrolled.models.sequence.base import Floats, Ints
 from unrolled.models.sequence.dataset import NO_LABEL
 from unrolled.models.sequence.inputs import SequenceInputs
 from unrolled.models.sequence.labels import (
@@ -138,7 +138,7 @@ def _flat_labels(y: Any, inputs: SequenceInputs) -> Labels:
     if len(parts) != len(lengths) or any(part.ndim != 1 for part in parts):
         raise DataError(
             f"{_WHO}: expected {len(lengths)} lists of labels, one a sequence, with one label a step. "
-            "A class for the whole sequence is for SequenceClassifier."
+            f"{_way_to_lists(parts, lengths)}"
         )
     for i, (part, steps, given) in enumerate(zip(parts, lengths, inputs.given_lengths, strict=True)):
         if len(part) == given:
@@ -156,3 +156,12 @@ def _flat_labels(y: Any, inputs: SequenceInputs) -> Labels:
     labels = np.full(len(labels), None, dtype=object)
     labels[is_labelled] = given.tolist()
     return labels
+
+
+def _way_to_lists(labels: list[Labels], lengths: Ints) -> str:
+    """Say how labels that are no list a sequence become one."""
+    if len(labels) != lengths.sum() or (lengths == 1).all() or any(label.ndim for label in labels):
+        return "A class for the whole sequence is for SequenceClassifier."
+    if len(np.unique(lengths)) == 1:
+        return f"Give np.reshape(y, ({len(lengths)}, {lengths[0]}))."
+    return "Give np.split(y, np.cumsum(lengths)[:-1]), the lengths those of the sequences."
