@@ -80,6 +80,21 @@ def test_the_summary_says_whether_speakers_were_given(
     assert "a random split then tests voices that the model has heard" in dict(without.summary())["Speakers"]
 
 
+def test_a_background_is_a_label_of_y(chirps: Chirps, tmp_path: Path) -> None:
+    """It shapes the training, is saved with the model, and its length shapes no network."""
+    X, y = chirps.waves[:12], [*chirps.labels[:11], "noise"]
+    X = [*X[:11], np.random.default_rng(0).normal(0, 0.01, 40000)]
+    with pytest.raises(ArgumentError, match=r"background: expected a label of y, got 'noice'.*'noise'"):
+        AudioClassifier(**QUICK, background="noice").fit(X, y)
+    model, plain = (AudioClassifier(**QUICK, background=name).fit(X, y) for name in ("noise", None))
+    assert not np.array_equal(model.predict_proba(X), plain.predict_proba(X))
+    assert model.network_config_.stem_stride == 1
+    assert plain.context_ is None
+    assert 15 < model.context_.window < 30
+    assert AudioClassifier.load(model.save(tmp_path / "model")).context_ == model.context_
+    assert "'noise'" in dict(model.summary())["Background"]
+
+
 def test_folders_tables_and_recordings_are_read(chirps: Chirps, tmp_path: Path) -> None:
     """With the labels of the folders; seven channels are averaged with a note."""
     for i, (wave, label) in enumerate(zip(chirps.waves[:16], chirps.labels, strict=False)):

@@ -7,6 +7,7 @@ import torch
 
 from unrolled.data.sequences import Sequences
 from unrolled.models.audio.augmentation import Augmentation
+from unrolled.models.audio.context import WordContext
 from unrolled.models.audio.dataset import AudioDataset
 from unrolled.models.audio.levels import BandLevels
 from unrolled.models.audio.training import unscaled
@@ -57,13 +58,14 @@ def test_only_augmented_batches_differ_from_draw_to_draw() -> None:
     assert one.values.shape[1] == int(one.lengths.max())
 
 
-def test_the_digest_follows_frames_levels_and_augmentation() -> None:
+def test_the_digest_follows_frames_levels_augmentation_and_context() -> None:
     """A checkpoint of other settings is not resumed."""
     others = (
         replace(PLAIN, augmentation=Augmentation()),
+        replace(PLAIN, context=WordContext(0, window=5)),
         replace(PLAIN, levels=replace(LEVELS, floor=3.0)),
         PLAIN.subset(torch.tensor([0, 1])),
     )
     digests = {each.fingerprint("x") for each in (PLAIN, *others)} | {PLAIN.fingerprint("y")}
-    assert len(digests) == 5
+    assert len(digests) == 6
     assert PLAIN.fingerprint("x") in digests

@@ -54,6 +54,19 @@ def test_chunks_have_the_bits_of_the_whole(sizes: list[int]) -> None:
     assert not state.sums[[0, 2]].any()
 
 
+def test_all_streams_hear_a_frame_at_once() -> None:
+    """The same bits as by themselves, also where one began later."""
+    levels, frames = _levels("running"), _frames(23)
+    state, parts = LevelState.zeros(2, 5), []
+    for t in range(23):
+        if t == 9:
+            for array in state:
+                array[1] = 0
+        parts.append(levels.advance_all(frames[t : t + 1], state))
+    assert np.array_equal([part[0] for part in parts], levels.normalize(frames))
+    assert np.array_equal([part[1] for part in parts[9:]], levels.normalize(frames[9:]))
+
+
 @pytest.mark.parametrize("kind", ["running", "recording"])
 def test_torch_gives_the_same_for_padded_batches(kind: str) -> None:
     """Up to rounding; what lies beyond a length counts for nothing and is 0."""

@@ -65,6 +65,49 @@ def test_words_in_a_long_recording_are_detected_once(spotter: AudioClassifier) -
     assert all(detection.probability >= 0.6 for detection in whole.detections)
 
 
+@pytest.fixture(scope="module")
+def spotter_in_context(chirps: Chirps) -> AudioClassifier:
+    """Learned the chirps between pieces of noise."""
+    rng = np.random.default_rng(3)
+    noise = [rng.normal(0, level, 9000) for level in (0.001, 0.01, 0.05)]
+    settings = SMALL | {"background": "noise", "hidden_size": 24, "max_epochs": 60}
+    return AudioClassifier(**settings).fit([*chirps.waves, *noise], [*chirps.labels, *["noise"] * 3])
+
+
+def test_a_spotter_finds_the_words_between_noise(spotter_in_context: AudioClassifier) -> None:
+    """Each once, by its name, whatever the chunks; the background needs no `ignore`."""
+    wave, labels = _sentence()
+    whole = spotter_in_context.stream(threshold=0.6, refractory_ms=200)
+    scores = whole.feed(wave)
+    found = [detection.label for detection in whole.detections]
+    assert sum(one == other for one, other in zip(found, labels, strict=False)) >= 9
+    assert len(found) <= 11
+    for size in (80, 333):
+        stream = spotter_in_context.stream(threshold=0.6, refractory_ms=200)
+        assert np.array_equal(_feed(stream, wave, size), scores)
+        assert stream.detections == whole.detections
+
+
+def test_a_spotter_answers_with_the_copy_that_began_first(spotter_in_context: AudioClassifier) -> None:
+    """A copy begins every window, and hears two: its scores are those of these samples alone."""
+    model, window = spotter_in_context, spotter_in_context.context_.window
+    wave = np.random.default_rng(0).normal(0, 0.01, 8000)
+    scores = _feed(model.stream(threshold=1.0), wave, 80)
+    for frame in (0, window, 2 * window - 1, 2 * window, 3 * window + 1):
+        first = max(frame // window - 1, 0) * window
+        heard = wave[first * 80 : frame * 80 + 200]
+        assert np.array_equal(scores[frame], model.predict_proba([heard])[0])
+
+
+def test_a_spotter_goes_on_from_a_snapshot(spotter_in_context: AudioClassifier) -> None:
+    """With both copies, and saved and loaded."""
+    wave, _ = _sentence()
+    stream = spotter_in_context.stream(threshold=0.6)
+    stream.feed(wave[:9111])
+    again = spotter_in_context.stream(stream.snapshot(), threshold=0.6)
+    assert np.array_equal(again.feed(wave[9111:20000]), stream.feed(wave[9111:20000]))
+
+
 def test_a_snapshot_goes_on_to_the_same_bits(spotter: AudioClassifier) -> None:
     """In the middle of a frame, with the counts of what was detected; another model refuses it."""
     wave, _ = _sentence()

@@ -8,6 +8,7 @@ from unrolled.data.audio.log_mel import LogMel
 from unrolled.data.sequences import Sequences
 from unrolled.models.audio.augmentation import Augmentation
 from unrolled.models.audio.classifier import AudioClassifier
+from unrolled.models.audio.context import WordContext
 from unrolled.models.audio.dataset import AudioDataset
 from unrolled.models.audio.levels import BandLevels
 from unrolled.models.audio.training import (
@@ -48,11 +49,14 @@ def test_held_out_recordings_are_not_changed_at_random() -> None:
     data, labels = _data(6)
     levels = BandLevels.fit(data.values, data.offsets, kind="running")
     features, targets = LogMel(8000, 4), torch.from_numpy(labels)
-    training, validation = audio_datasets(data, targets, features, levels, Augmentation(), np.arange(6) >= 4)
+    training, validation = audio_datasets(
+        data, targets, features, levels, Augmentation(), np.arange(6) >= 4, context=WordContext(1, window=5)
+    )
     assert validation is not None
     assert (len(training), len(validation)) == (4, 2)
     assert training.augmentation is not None
-    assert validation.augmentation is None
+    assert training.context is not None
+    assert (validation.augmentation, validation.context) == (None, None)
     nothing = np.zeros(6, dtype=bool)
     assert audio_datasets(data, targets, features, levels, None, nothing)[1] is None
 
@@ -64,10 +68,10 @@ def test_networks_learn_and_give_probabilities() -> None:
     levels = BandLevels.fit(data.values, data.offsets, kind="recording")
     sequences = SequenceDataset.from_sequences(data, unscaled(4), targets.values)
     dataset = AudioDataset(sequences, levels, torch.arange(4.0))
-    model = AudioClassifier(hidden_size=4, num_layers=1)
+    model = AudioClassifier(n_bands=4, hidden_size=4, num_layers=1)
     config = audio_training_config(40, max_epochs=6, batch_size=8, patience=None, learning_rate=0.02, seed=0)
     ensemble = fit_audio_networks(
-        dataset, None, targets, audio_network_config(model, data, 2), config,
+        dataset, None, targets, audio_network_config(model, data.lengths, 2), config,
         n_members=2, device="cpu", monitor=Monitor(),
     )  # fmt: skip
     assert len(ensemble.networks) == 2

@@ -127,21 +127,20 @@ class LogMel:
         """Compute the frames (T, n_bands) of samples (N,) that `as_wave` has converted."""
         n_frames = self.count(len(wave))
         if n_frames <= _BLOCK:
-            return self._of_windows(wave)
+            return self._of_windows(wave, n_frames)
         frames = np.empty((n_frames, self.n_bands))
         for start in range(0, len(frames), _BLOCK):
             rows = frames[start : start + _BLOCK]
-            first = start * self.hop
-            rows[:] = self._of_windows(wave[first : first + (len(rows) - 1) * self.hop + self.window])
+            rows[:] = self._of_windows(wave[start * self.hop :], len(rows))
         return frames
 
     def stream(self) -> LogMelStream:
         """Return a stream that takes a recording in chunks."""
         return LogMelStream(self)
 
-    def _of_windows(self, wave: Floats) -> Floats:
+    def _of_windows(self, wave: Floats, n_frames: int) -> Floats:
         wave = np.ascontiguousarray(wave)
-        shape, strides = (self.count(len(wave)), self.window), (self.hop * wave.itemsize, wave.itemsize)
+        shape, strides = (n_frames, self.window), (self.hop * wave.itemsize, wave.itemsize)
         windows: Floats = np.ndarray(shape, wave.dtype, wave.data, strides=strides)  # quicker than as_strided
         centred = windows - np.add.reduce(windows, axis=1, keepdims=True) / self.window
         spectrum = np.fft.rfft(centred * self._hann, self._n_fft, axis=1)

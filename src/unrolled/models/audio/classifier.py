@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -15,8 +16,10 @@ from torch import Tensor
 from unrolled.data.audio.log_mel import LogMel
 from unrolled.data.io.targets import as_labels
 from unrolled.data.splits import holdout_mask
+from unrolled.errors import ArgumentError
 from unrolled.models.audio.augmentation import Augmentation
 from unrolled.models.audio.base import AudioEstimator
+from unrolled.models.audio.context import WordContext
 from unrolled.models.audio.inputs import read_audio_inputs, require_labels
 from unrolled.models.audio.levels import BandLevels
 from unrolled.models.audio.states import check_stream_rate
@@ -30,7 +33,7 @@ from unrolled.models.audio.training import (
     unscaled,
 )
 from unrolled.models.parameters import Choice, FloatRange, RandomSource
-from unrolled.models.persistence import ARRAY
+from unrolled.models.persistence import ARRAY, SavedField
 from unrolled.models.sequence.dataset import SequenceDataset
 from unrolled.models.sequence.labels import (
     ClassWeight,
@@ -41,16 +44,21 @@ from unrolled.models.sequence.labels import (
 from unrolled.models.sequence.network import SequenceNetwork
 from unrolled.models.sequence.samples import TrainingSamples, check_weights, collect_samples
 from unrolled.models.sequence.training import EncodedTargets, stopping_facts
+from unrolled.models.summary import Fact
 from unrolled.nn.modules.pooling import POOLINGS
 from unrolled.train.config import Callback, Monitor
 from unrolled.train.ensemble import Ensemble, report_interruption
 from unrolled.train.threads import shared_processors
-from unrolled.validation import optional_int
+from unrolled.validation import optional_int, suggest_spelling
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _X, _Y = "AudioClassifier X", "AudioClassifier y"
+_CONTEXT = SavedField(
+    lambda context: (None if context is None else asdict(context), {}),
+    lambda record, _: None if record is None else WordContext(**record),
+)
 
 
 class AudioClassifier(AudioEstimator):
@@ -78,10 +86,13 @@ class AudioClassifier(AudioEstimator):
         pooling: how the states of all frames become one vector; see SequenceClassifier.
         dropout: between layers and before the readout, from 0 to below 1.
         label_smoothing: share of the target that is spread over all classes.
+        background: label of the recordings that hold none of the other classes, however long: noise, other
+            speech. In training the words are put between random pieces of them, so that a live stream can
+            recognise them in running sound. None where recordings are heard one by one.
         class_weight: None; "balanced" for classes that count alike however rare; or a dict of weights.
         n_members: networks with different seeds, whose probabilities are averaged.
         max_epochs: passes over the recordings at most; None for 16, or as many as make 600 steps, but no more
-            than 60.
+            than 60; with a `background` half as many again.
         patience: epochs without a lower validation loss before the training stops early; None for all.
         batch_size: recordings a step; fewer where there are few.
         learning_rate: the peak of its one cycle.
@@ -92,9 +103,9 @@ class AudioClassifier(AudioEstimator):
         verbose: draw a progress line with time left on stderr; None for on a terminal, if the fit takes more
             than two seconds.
 
-    After `fit`: `classes_`, `rate_`, `features_` (a LogMel), `levels_`, `n_groups_` (0 where none were
-    given), `n_epochs_` and `stopping_reason_`, `history_` (of the last network), `networks_`,
-    `network_config_`, `n_parameters_` (of one), `seconds_`.
+    After `fit`: `classes_`, `rate_`, `features_` (a LogMel), `levels_`, `context_` (None without a
+    background), `n_groups_` (0 where none were given), `n_epochs_` and `stopping_reason_`, `history_` (of the
+    last network), `networks_`, `network_config_`, `n_parameters_` (of one), `seconds_`.
 
     >>> time = np.arange(2000) / 8000
     >>> recordings = [np.sin(2 * np.pi * hz * (1 + slope * time) * time) for hz in range(300, 500, 10)
@@ -106,13 +117,16 @@ class AudioClassifier(AudioEstimator):
 
     _learned: ClassVar = {
         "classes_": ARRAY,
+        "context_": _CONTEXT,
     }
 
     pooling: Annotated[str | None, Choice(POOLINGS, separator="+")]
     label_smoothing: Annotated[float, FloatRange(least=0, below=1)]
 
+    background: Any
     class_weight: ClassWeight
     classes_: Labels
+    context_: WordContext | None
 
     def __init__(
         self,
@@ -129,6 +143,7 @@ class AudioClassifier(AudioEstimator):
         pooling: str | None = None,
         dropout: float = 0.3,
         label_smoothing: float = 0.1,
+        background: Any = None,
         class_weight: ClassWeight = None,
         n_members: int = 1,
         max_epochs: int | None = None,
@@ -194,8 +209,10 @@ class AudioClassifier(AudioEstimator):
         mask = holdout_mask(len(samples.data), fraction, seed, strata=targets.strata, groups=samples.groups)
         training = samples.data.select(np.flatnonzero(~mask))
         levels = BandLevels.fit(training.values, training.offsets, kind=self.normalization)
-        ensemble = self._fit_ensemble(samples, features, levels, targets, mask, seed, monitor)
+        context = self._measure_context(samples, targets)
+        ensemble = self._fit_ensemble(samples, features, levels, context, targets, mask, seed, monitor)
         learned = targets.learned | {
+            "context_": context,
             "features_": features,
             "history_": ensemble.history,
             "levels_": levels,
@@ -208,11 +225,25 @@ class AudioClassifier(AudioEstimator):
         self._set_learned(ensemble.networks, learned)
         return self
 
+    def _measure_context(self, samples: TrainingSamples, targets: EncodedTargets) -> WordContext | None:
+        """Find the class of background, and measure the words; None without a background."""
+        if self.background is None:
+            return None
+        classes = targets.learned["classes_"].tolist()
+        if self.background not in classes:
+            offer = suggest_spelling(str(self.background), map(str, classes))
+            raise ArgumentError(
+                f"background: expected a label of y, got {self.background!r}, which no recording has.{offer}"
+            )
+        number = classes.index(self.background)
+        return WordContext.fit(samples.data.lengths, targets.values.cpu().numpy(), number)
+
     def _fit_ensemble(
         self,
         samples: TrainingSamples,
         features: LogMel,
         levels: BandLevels,
+        context: WordContext | None,
         targets: EncodedTargets,
         validation_mask: NDArray[np.bool_],
         seed: int,
@@ -220,7 +251,7 @@ class AudioClassifier(AudioEstimator):
     ) -> Ensemble[SequenceNetwork]:
         training, validation = audio_datasets(
             samples.data, targets.values, features, levels, Augmentation() if self.augmentation else None,
-            validation_mask, device=self.device,
+            validation_mask, context=context, device=self.device,
             weights=None if samples.weights is None else torch.from_numpy(samples.weights),
         )  # fmt: skip
         config = audio_training_config(
@@ -230,8 +261,12 @@ class AudioClassifier(AudioEstimator):
             patience=optional_int(self.patience),
             learning_rate=self.learning_rate,
             seed=seed,
+            is_spotter=context is not None,
         )
-        network_config = audio_network_config(self, samples.data, targets.output_size)
+        lengths = samples.data.lengths
+        if context is not None:
+            lengths = lengths[targets.values.cpu().numpy() != context.background]
+        network_config = audio_network_config(self, lengths, targets.output_size)
         with self._name_remedies():
             ensemble = fit_audio_networks(
                 training, validation, targets, network_config, config,
@@ -291,9 +326,9 @@ class AudioClassifier(AudioEstimator):
                 range.
             DataError: the snapshot is not whole, of another format, or of another model.
         """
-        states = self.stream_states(1)
+        self._require_fitted()
         check_stream_rate(rate, self.rate_)
-        stream = AudioStream(self, states, **options)
+        stream = AudioStream(self, **options)
         if blob is not None:
             stream.restore(blob)
         return stream
@@ -318,6 +353,13 @@ class AudioClassifier(AudioEstimator):
         """Return `classes_`, whose logits the networks put out."""
         self._require_fitted()
         return self.classes_
+
+    def _facts(self) -> tuple[Fact, ...]:
+        if self.context_ is None:
+            return super()._facts()
+        most_s = 2 * self.context_.window * self.frame_s_
+        words = f"{self.background!r}, of which words had up to {most_s:.2g} s before them in training"
+        return *super()._facts(), Fact("Background", words)
 
     def __sklearn_tags__(self) -> Any:
         """Describe a classifier of recordings."""

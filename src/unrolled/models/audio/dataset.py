@@ -9,6 +9,7 @@ from torch import Tensor
 
 from unrolled.data.preprocess.scaler import SCALED_LIMIT
 from unrolled.models.audio.augmentation import Augmentation
+from unrolled.models.audio.context import WordContext
 from unrolled.models.audio.levels import BandLevels
 from unrolled.models.sequence.dataset import SequenceBatch, SequenceDataset
 from unrolled.nn.modules.pooling import sequence_mask
@@ -23,6 +24,7 @@ class AudioDataset:
         levels: the normalisation.
         mels: (F,) where the bands lie.
         augmentation: of every batch; None for none.
+        context: of the words of a spotter; None for recordings as they are.
         device: where batches are put; everything before is done on the CPU, whose random state is resumed.
     """
 
@@ -30,6 +32,7 @@ class AudioDataset:
     levels: BandLevels
     mels: Tensor
     augmentation: Augmentation | None = None
+    context: WordContext | None = None
     device: str = "cpu"
 
     def __len__(self) -> int:
@@ -42,7 +45,8 @@ class AudioDataset:
 
     def batch(self, rows: Tensor) -> SequenceBatch:
         """Make a batch of the recordings in these rows, padded with zeros to the longest of them."""
-        batch = self.sequences.batch(rows)
+        sequences, context = self.sequences, self.context
+        batch = sequences.batch(rows) if context is None else context.batch(sequences, rows)
         frames, lengths = batch.values, batch.lengths
         if self.augmentation is not None:
             frames, lengths = self.augmentation.change(frames, lengths, self.mels)
@@ -64,4 +68,6 @@ class AudioDataset:
 
     def fingerprint(self, settings: str) -> str:
         """Compute a digest of the frames and of how they are used: a training resumes with the same only."""
-        return self.sequences.fingerprint(repr((settings, self.levels.to_dict(), self.augmentation)))
+        return self.sequences.fingerprint(
+            repr((settings, self.levels.to_dict(), self.augmentation, self.context))
+        )

@@ -124,12 +124,24 @@ class BandLevels:
         after = before + len(frames)
         peaks = self._peaks(frames, state.peak[stream] if before else -np.inf)
         z = self._above(frames, peaks)
-        # one frame is a hop of a live stream
-        steps: Any = after if len(frames) == 1 else np.arange(before + 1, after + 1)[:, None]
-        counts = steps + self.prior_frames
+        counts = np.arange(before + 1, after + 1)[:, None] + self.prior_frames
         sums, squares = _running(state.sums[stream], z), _running(state.squares[stream], z * z)
         state.peak[stream], state.steps[stream] = peaks[-1], after
         state.sums[stream], state.squares[stream] = sums[-1], squares[-1]
+        prior_sum, prior_squares = self._prior
+        return _scaled(z, (prior_sum + sums) / counts, (prior_squares + squares) / counts)
+
+    def advance_all(self, frame: Floats, state: LevelState) -> Floats:
+        """Compute x (N, F) of the next frame (1, F) of all streams, the same bits as `advance`."""
+        if 0 in state.steps.tolist():  # a stream begins
+            state.peak[state.steps == 0] = -np.inf
+        peaks = np.maximum(np.maximum.reduce(frame, axis=1), state.peak, out=state.peak)
+        z = self._above(frame, peaks)
+        sums, squares, steps = state.sums, state.squares, state.steps
+        sums += z
+        squares += z * z
+        steps += 1
+        counts = (steps + self.prior_frames)[:, None]
         prior_sum, prior_squares = self._prior
         return _scaled(z, (prior_sum + sums) / counts, (prior_squares + squares) / counts)
 
@@ -180,8 +192,6 @@ class BandLevels:
 
 def _running(before: Floats, rows: Floats) -> Floats:
     """Add up rows (T, F), one after the other, to what was before them (F,)."""
-    if len(rows) == 1:  # a hop of a live stream
-        return before + rows
     return np.add.accumulate(np.concatenate([before[None], rows]))[1:]
 
 

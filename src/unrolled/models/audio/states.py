@@ -22,8 +22,6 @@ from unrolled.models.streaming.streams import StreamStates
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_FIRST, _ONE = np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.int64)
-
 
 class _FrameModel:
     """Networks of an estimator of recordings, as `SequenceStates` reads those of normalised frames."""
@@ -59,6 +57,8 @@ class AudioStates(StreamStates):
         self._frame_model = _FrameModel(model)
         self._states = SequenceStates(self._frame_model, capacity)
         self._level_state = LevelState.zeros(capacity, self.width)
+        self.capacity = capacity
+        self._streams, self._ones = np.arange(capacity), np.ones(capacity, dtype=np.int64)
         levels = {f"levels.{name}": array for name, array in self._level_state._asdict().items()}
         self.arrays: State = self._states.arrays | levels
 
@@ -76,11 +76,17 @@ class AudioStates(StreamStates):
         """Pass if frames (n, F) hold finite numbers."""
         self._states.check(rows, name)
 
+    def step_all(self, frames: Floats) -> Floats:
+        """Step all streams with the same frames (m, F); return the answers (N, m, K)."""
+        N, m = self.capacity, len(frames)
+        if m == 1:  # a hop of a live stream
+            normalized = self._levels.advance_all(frames, self._level_state)
+            return self._states.outputs(normalized, self._streams, self._ones)[:, None]
+        answers = self.step(np.concatenate([frames] * N), self._streams, m * self._ones)
+        return answers.reshape(N, m, answers.shape[1])
+
     def step(self, rows: Floats, streams: Ints, counts: Ints) -> Floats:
         """Step streams; see `StreamStates`."""
-        if len(streams) == 1:  # a live stream by itself
-            normalized = self._levels.advance(rows, self._level_state, int(streams[0]))
-            return self._states.step(normalized, streams, counts)
         normalized, start = np.empty_like(rows), 0
         for stream, count in zip(streams.tolist(), counts.tolist(), strict=True):
             part = slice(start, start + count)
@@ -95,14 +101,18 @@ class SoundStream:
     A subclass says what `feed` and `reset` do, and may count more than frames.
 
     Args:
-        model: a fitted estimator of recordings.
-        states: those of one stream of it.
+        model: a fitted estimator of recordings, one that can be streamed.
+        n_copies: states that hear the same sound.
+
+    Raises:
+        ArgumentError: the model cannot be streamed, which the sentence explains.
     """
 
     _counters: tuple[str, ...] = ()  # what is counted beside frames
 
-    def __init__(self, model: Any, states: AudioStates) -> None:
-        self._model, self._states, self._frames = model, states, LogMelStream(model.features_)
+    def __init__(self, model: Any, n_copies: int = 1) -> None:
+        self._model, self._frames = model, LogMelStream(model.features_)
+        self.states: AudioStates = model.stream_states(n_copies)
         self._counts: dict[str, int] = dict.fromkeys(("frames", *self._counters), 0)
 
     def __repr__(self) -> str:
@@ -113,6 +123,11 @@ class SoundStream:
         """Sound so far, up to the end of the last whole frame."""
         frames, features = self._counts["frames"], self._model.features_
         return (features.window + (frames - 1) * features.hop) / features.rate if frames else 0.0
+
+    @property
+    def answering(self) -> int:
+        """Place in `states` of the copy that answers."""
+        return 0
 
     @property
     def rest(self) -> Floats:
@@ -151,19 +166,20 @@ class SoundStream:
         }
 
     def _network_state(self) -> State:
-        return {name: array[0].copy() for name, array in self._states.arrays.items()}
+        return {name: array.copy() for name, array in self.states.arrays.items()}
 
     def _set_network_state(self, state: State) -> None:
-        for name, array in self._states.arrays.items():
-            array[0] = state[name]
+        for name, array in self.states.arrays.items():
+            array[:] = state[name]
 
-    def _clear_network_state(self) -> None:
-        for array in self._states.arrays.values():
-            array[0] = 0
+    def _clear_network_state(self, stream: int | slice = slice(None)) -> None:
+        for array in self.states.arrays.values():
+            array[stream] = 0
 
     def _step(self, frames: Floats) -> Floats:
-        counts = _ONE if len(frames) == 1 else np.array([len(frames)])
-        return self._states.step(frames, _FIRST, counts)
+        """Step the only stream."""
+        answers: Floats = self.states.step_all(frames)[0]
+        return answers
 
 
 def check_stream_rate(rate: int | None, expected: int) -> None:

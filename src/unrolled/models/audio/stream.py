@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.models.audio.states import AudioStates, SoundStream
+from unrolled.models.audio.states import SoundStream
 from unrolled.validation import ErrorCollector, check_float
 
 Floats = NDArray[np.float64]
@@ -41,16 +41,21 @@ class AudioStream(SoundStream):
     probability has stayed at or above it for `hold_ms` is recognised, and the stream begins anew, then and
     after the refractory time.
 
+    With a `threshold` a model of a `background` is stepped as two copies, each of which begins anew after
+    twice the frames of a long word (`context_.window`), half a turn after the other. The probabilities are
+    those of the copy that began first: it has heard a whole word, and no more than in training.
+
     Args:
         model: a fitted AudioClassifier.
-        states: those of one stream of it.
         threshold: least probability of what is recognised; None to recognise nothing and never begin anew.
         hold_ms: milliseconds that it has to stay there; None for 50.
         refractory_ms: milliseconds after a detection without another; None for 500.
-        ignore: classes that are never reported, such as noise; the stream begins anew with them too.
+        ignore: classes that are never reported, such as noise; the stream begins anew with them too. The
+            model's `background` neither is reported nor begins anew.
 
     Raises:
-        ArgumentError: an argument is out of range, or says how to recognise where there is no threshold.
+        ArgumentError: an argument is out of range, or says how to recognise where there is no threshold; or
+            the model cannot be streamed.
 
     >>> import unrolled as ur
     >>> recordings = [np.sin(np.arange(1600) * w) for w in (0.3, 0.31, 1.2, 1.21)] * 4
@@ -61,28 +66,29 @@ class AudioStream(SoundStream):
     ((18, 2), True)
     """
 
-    # frames before which nothing is reported, the likeliest class and for how long
-    _counters = ("quiet_until", "held", "held_frames")
+    # frames before which nothing is reported, the likeliest class and for how long, frames since the start
+    _counters = ("quiet_until", "held", "held_frames", "age")
 
     def __init__(
         self,
         model: Any,
-        states: AudioStates,
         *,
         threshold: float | None = None,
         hold_ms: float | None = None,
         refractory_ms: float | None = None,
         ignore: Sequence[Any] = (),
     ) -> None:
+        is_spotter = threshold is not None and model.context_ is not None
+        super().__init__(model, n_copies=2 if is_spotter else 1)
         names = model.classes_.tolist()
         times_ms = {"hold_ms": hold_ms, "refractory_ms": refractory_ms}
         self._ignored = _check_options(names, threshold, times_ms, ignore)
-        super().__init__(model, states)
-        self._threshold = threshold
+        self._threshold, self._is_spotter = threshold, is_spotter
         hold_ms = _HOLD_MS if hold_ms is None else hold_ms
         refractory_ms = _REFRACTORY_MS if refractory_ms is None else refractory_ms
         hop_ms = model.features_.hop_ms
         self._hold, self._refractory = round(hold_ms / hop_ms), round(refractory_ms / hop_ms)
+        self._background = model.context_.background if is_spotter else -1
         self._counts["held"] = -1
         self.detections: list[Detection] = []
 
@@ -98,16 +104,34 @@ class AudioStream(SoundStream):
             return self._step(frames)
         scores, start = np.empty((len(frames), len(self._model.classes_))), 0
         while start < len(frames):
-            before = self._network_state()
-            scores[start:] = self._step(frames[start:])
+            scores[start:] = self._hear(frames[start:])
             end = self._first_hit(scores[start:], self._threshold)
             if end is None:
                 break
-            self._set_network_state(before)
-            self._step(frames[start : start + end + 1])
             self._begin_anew()
             start += end + 1
         return scores
+
+    def _hear(self, frames: Floats) -> Floats:
+        """Step the copies, and return the probabilities (m, K) of the one that began first."""
+        if not self._is_spotter:
+            return self._step(frames)
+        window, answers, start = self._model.context_.window, [], 0
+        while start < len(frames):
+            turn, place = divmod(self._counts["age"], window)
+            if place == 0:
+                self._clear_network_state(turn % 2)
+            part = frames[start : start + window - place]
+            self._counts["age"] += len(part)
+            answers.append(self.states.step_all(part)[self.answering])
+            start += len(part)
+        return answers[0] if len(answers) == 1 else np.concatenate(answers)
+
+    @property
+    def answering(self) -> int:
+        """Place in `states` of the copy whose probabilities the last frame has."""
+        turn = max(self._counts["age"] - 1, 0) // self._model.context_.window if self._is_spotter else 0
+        return (turn + 1) % 2 if turn else 0
 
     def reset(self) -> None:
         """Go back to before the first sample; detections stay."""
@@ -117,7 +141,7 @@ class AudioStream(SoundStream):
 
     def _begin_anew(self) -> None:
         self._clear_network_state()
-        self._counts |= {"held": -1, "held_frames": 0}
+        self._counts |= {"held": -1, "held_frames": 0, "age": 0}
 
     def _first_hit(self, scores: Floats, threshold: float) -> int | None:
         """Count frames up to the first after which the stream begins anew, and return its place.
@@ -133,7 +157,7 @@ class AudioStream(SoundStream):
                     return place
                 continue
             best = int(row.argmax())
-            is_high = bool(row[best] >= threshold)
+            is_high = best != self._background and bool(row[best] >= threshold)
             is_same = is_high and counts["held"] == best
             counts["held"] = best if is_high else -1
             counts["held_frames"] = counts["held_frames"] + 1 if is_same else int(is_high)

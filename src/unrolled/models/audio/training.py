@@ -14,6 +14,7 @@ from unrolled.data.audio.log_mel import LogMel
 from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.sequences import Sequences
 from unrolled.models.audio.augmentation import Augmentation
+from unrolled.models.audio.context import WordContext
 from unrolled.models.audio.dataset import AudioDataset
 from unrolled.models.audio.levels import BandLevels
 from unrolled.models.fitting import identified, split_dataset
@@ -30,10 +31,13 @@ from unrolled.train.config import (
 )
 from unrolled.train.ensemble import Ensemble, fit_ensemble
 
+Ints = NDArray[np.int64]
+
 _POOLING = "last+mean+max"
 _CHANNELS = 64  # of the stem
 _WEIGHT_DECAY = 0.05
 _EPOCHS = EpochBounds(least=16, most=60, min_steps=600)
+_SPOTTER_EPOCHS = EpochBounds(least=24, most=90, min_steps=900)  # a third of its words become background
 
 
 def audio_training_config(
@@ -44,17 +48,22 @@ def audio_training_config(
     patience: int | None,
     learning_rate: float,
     seed: int,
+    is_spotter: bool = False,
 ) -> TrainingConfig:
     """Count a training in epochs; by default 16, of few recordings as many as make 600 steps, 60 at most.
+
+    Of a spotter all three are half as many again.
 
     >>> settings = {"batch_size": 32, "patience": None, "learning_rate": 4e-3, "seed": 0}
     >>> audio_training_config(2700, max_epochs=None, **settings).max_steps
     1360
     >>> audio_training_config(120, max_epochs=None, **settings).batch_size
     8
+    >>> audio_training_config(2700, max_epochs=None, is_spotter=True, **settings).max_steps
+    2040
     """
     return TrainingConfig.within_bounds(
-        _EPOCHS,
+        _SPOTTER_EPOCHS if is_spotter else _EPOCHS,
         n_recordings,
         max_epochs=max_epochs,
         batch_size=batch_size,
@@ -119,6 +128,7 @@ def audio_datasets(
     augmentation: Augmentation | None,
     validation_mask: NDArray[np.bool_],
     *,
+    context: WordContext | None = None,
     weights: Tensor | None = None,
     device: str = "cpu",
 ) -> tuple[AudioDataset, AudioDataset | None]:
@@ -131,20 +141,21 @@ def audio_datasets(
         levels: the normalisation.
         augmentation: of the training set; None for none.
         validation_mask: (N,) true for what is held out; nowhere true, there is no validation set.
+        context: of the words in the training set of a spotter; None for recordings as they are.
         weights: (N,) of the recordings; None where all are equal.
         device: where batches are put.
     """
     sequences = SequenceDataset.from_sequences(data, unscaled(features.n_bands), targets, weights=weights)
     mels = torch.from_numpy(features.mels).float()
-    dataset = AudioDataset(sequences, levels, mels, augmentation, device)
+    dataset = AudioDataset(sequences, levels, mels, augmentation, context, device)
     training, validation = split_dataset(dataset, validation_mask)
-    return training, None if validation is None else replace(validation, augmentation=None)
+    return training, None if validation is None else replace(validation, augmentation=None, context=None)
 
 
-def audio_network_config(model: Any, data: Sequences, output_size: int) -> SequenceNetworkConfig:
-    """Make the settings of a network for frames (ΣT, F) from the parameters of an AudioClassifier."""
+def audio_network_config(model: Any, lengths: Ints, output_size: int) -> SequenceNetworkConfig:
+    """Make the settings of a network for words of these lengths (N,) from an AudioClassifier's parameters."""
     config = SequenceNetworkConfig(
-        input_size=data.values.shape[1],
+        input_size=int(model.n_bands),
         output_size=output_size,
         cell=model.cell,
         hidden_size=int(model.hidden_size),
@@ -153,7 +164,7 @@ def audio_network_config(model: Any, data: Sequences, output_size: int) -> Seque
         bidirectional=bool(model.bidirectional),
         pooling=model.pooling or _POOLING,
     )
-    return config.fitted_to(data.lengths, stem_channels=_CHANNELS)
+    return config.fitted_to(lengths, stem_channels=_CHANNELS)
 
 
 def frame_probabilities(

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from unrolled.errors import StreamError
 from unrolled.jsonable import to_jsonable
-from unrolled.models.audio.stream import AudioStream
-from unrolled.models.audio.transcription.stream import TranscriptionStream
 from unrolled.models.streaming.trace import MEMORY
 from unrolled.stream.page.tracer import Tracer, require_few_steps, require_times, restore
 from unrolled.stream.serving.sound import SoundStreams
@@ -52,8 +50,8 @@ class SoundTracer(Tracer):
         self, snapshot: str | None, x: Any, network: int = 0, start: str | None = None
     ) -> dict[str, Any]:
         """Trace samples, those of `MOST_STEPS` frames at most."""
-        states = self._model.stream_states(1)
-        live = self._live(states)
+        live = self._live()
+        states = live.states
         if start is not None:
             require_times(states)
         if snapshot is not None:
@@ -68,7 +66,7 @@ class SoundTracer(Tracer):
         for piece in self._pieces(wave, features.window - len(live.rest)):
             alone.append(self._fed_alone(live, states.arrays, piece, layers[-1]))
             heard.append(live.feed(piece))
-            after.append(states.arrays[layers[-1]][0].astype(np.float64))
+            after.append(states.arrays[layers[-1]][live.answering].astype(np.float64))
         shape = len(bands), states.arrays[layers[-1]].shape[1]
         state, from_input = (np.array(rows[: len(bands)]).reshape(shape) for rows in (after, alone))
         return {
@@ -80,8 +78,8 @@ class SoundTracer(Tracer):
             "bands": bands.tolist(),
         }
 
-    def _live(self, states: Any) -> Any:
-        return AudioStream(self._model, states, **self._options)
+    def _live(self) -> Any:
+        return self._model.stream(**self._options)
 
     def _heard(self, live: Any, answers: list[Any], _n_frames: int) -> dict[str, Any]:
         """Return y, and what else was heard, of the answers to all pieces."""
@@ -100,9 +98,9 @@ class SoundTracer(Tracer):
         before, n_detections = live.snapshot(), len(getattr(live, "detections", ()))
         for name, array in arrays.items():
             if MEMORY.fullmatch(name):
-                array[0] = 0
+                array[:] = 0
         live.feed(piece)
-        state: Floats = arrays[layer][0].astype(np.float64)
+        state: Floats = arrays[layer][live.answering].astype(np.float64)
         if n_detections < len(getattr(live, "detections", ())):
             del live.detections[n_detections:]
         live.restore(before)
@@ -111,9 +109,6 @@ class SoundTracer(Tracer):
 
 class SpeechTracer(SoundTracer):
     """Trace speech through a Transcriber; y has the text that each frame adds."""
-
-    def _live(self, states: Any) -> Any:
-        return TranscriptionStream(self._model, states)
 
     def _heard(self, _live: Any, answers: list[Any], n_frames: int) -> dict[str, Any]:
         return {"y": answers[:n_frames]}  # the last piece may complete no frame, and adds nothing then

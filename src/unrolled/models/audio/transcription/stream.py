@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
-from unrolled.models.audio.states import AudioStates, SoundStream
+from unrolled.models.audio.states import SoundStream
 from unrolled.models.audio.transcription.transcripts import BLANK
 from unrolled.models.audio.transcription.words import Word, WrittenToken, best_path, words_of
 from unrolled.models.streaming.snapshots import State
@@ -29,7 +29,6 @@ class TranscriptionStream(SoundStream):
 
     Args:
         model: a fitted Transcriber.
-        states: those of one stream of it.
 
     >>> import unrolled as ur
     >>> tone = {"low": 0.3, "high": 1.2}
@@ -46,8 +45,8 @@ class TranscriptionStream(SoundStream):
     # samples and outputs, the likeliest of the last; whether there is text, a space is due, all has ended
     _counters = ("samples", "outputs", "last", "is_written", "is_spaced", "is_ended")
 
-    def __init__(self, model: Any, states: AudioStates) -> None:
-        super().__init__(model, states)
+    def __init__(self, model: Any) -> None:
+        super().__init__(model)
         self._stride = model.network_config_.stem_stride
         self._pending: Floats = np.zeros(model.network_config_.output_size)  # after a block that goes on
         self._held: list[int] = []  # tokens that are no whole character yet

@@ -343,9 +343,9 @@ class Transcriber(AudioEstimator):
             ArgumentError: the model cannot be streamed, which the sentence explains; or the rate is another.
             DataError: the snapshot is not whole, of another format, or of another model.
         """
-        states = self.stream_states(1)
+        self._require_fitted()
         check_stream_rate(rate, self.rate_)
-        stream = TranscriptionStream(self, states)
+        stream = TranscriptionStream(self)
         if blob is not None:
             stream.restore(blob)
         return stream
