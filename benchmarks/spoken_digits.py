@@ -6,8 +6,9 @@ speaker out entirely and tests on all of that one's recordings; the mean of six,
 chosen on takes 5 to 49 alone: those of a speaker that was left out beside another, and takes 5 to 9 of known
 speakers.
 The baselines are those of `compare`, on the frames that the model reads; those of aeon take part where it is
-installed. Runs that are done are kept in `results/spoken_digits.partial.json`, so that an interrupted run of
-the same commit goes on. The file lies in fsdd/ in the folder UNROLLED_DATA, by default ../shared/data.
+installed. `left_out` in the results names the seeds and baselines of this list that were not run. Runs that
+are done are kept in `results/spoken_digits.partial.json`, so that an interrupted run of the same commit goes
+on. The file lies in fsdd/ in the folder UNROLLED_DATA, by default ../shared/data.
 
     python -m benchmarks.spoken_digits [--toy]
 """

@@ -15,8 +15,9 @@ prompts: the sentences of Debian's asterisk-core-sounds-en-wav, one speaker, in 
 fifth, drawn by a hash of the name, is tested. Beside it stands pocketsphinx, whose model was trained on much
 other speech, where it is installed. Left out where the package is not.
 
-Fits that are done are kept in `results/transcription.partial.json`, and one that is interrupted resumes.
-fsdd/ and multi30k/ lie in the folder UNROLLED_DATA, by default ../shared/data.
+`left_out` in the results names the tasks and seeds of this list that were not run. Fits that are done are
+kept in `results/transcription.partial.json`, and one that is interrupted resumes. fsdd/ and multi30k/ lie in
+the folder UNROLLED_DATA, by default ../shared/data.
 
     python -m benchmarks.transcription [--toy]
 """
