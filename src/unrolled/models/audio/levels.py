@@ -30,8 +30,8 @@ class LevelState(NamedTuple):
     Args:
         steps: (N,) frames so far.
         peak: (N,) the largest value of any band so far.
-        sums: (N, F) of the values above the floor.
-        squares: (N, F) of their squares.
+        sums: (N, F) of the values above the floor, with those of the prior frames.
+        squares: (N, F) of their squares, likewise.
     """
 
     steps: NDArray[np.int64]
@@ -121,20 +121,21 @@ class BandLevels:
         if not len(frames):
             return np.empty_like(frames)
         before = int(state.steps[stream])
+        if not before:
+            self._begin(state, stream)
         after = before + len(frames)
-        peaks = self._peaks(frames, state.peak[stream] if before else -np.inf)
+        peaks = self._peaks(frames, state.peak[stream])
         z = self._above(frames, peaks)
         counts = np.arange(before + 1, after + 1)[:, None] + self.prior_frames
         sums, squares = _running(state.sums[stream], z), _running(state.squares[stream], z * z)
         state.peak[stream], state.steps[stream] = peaks[-1], after
         state.sums[stream], state.squares[stream] = sums[-1], squares[-1]
-        prior_sum, prior_squares = self._prior
-        return _scaled(z, (prior_sum + sums) / counts, (prior_squares + squares) / counts)
+        return _scaled(z, sums / counts, squares / counts)
 
     def advance_all(self, frame: Floats, state: LevelState) -> Floats:
         """Compute x (N, F) of the next frame (1, F) of all streams, the same bits as `advance`."""
         if 0 in state.steps.tolist():  # a stream begins
-            state.peak[state.steps == 0] = -np.inf
+            self._begin(state, state.steps == 0)
         peaks = np.maximum(np.maximum.reduce(frame, axis=1), state.peak, out=state.peak)
         z = self._above(frame, peaks)
         sums, squares, steps = state.sums, state.squares, state.steps
@@ -142,8 +143,12 @@ class BandLevels:
         squares += z * z
         steps += 1
         counts = (steps + self.prior_frames)[:, None]
-        prior_sum, prior_squares = self._prior
-        return _scaled(z, (prior_sum + sums) / counts, (prior_squares + squares) / counts)
+        return _scaled(z, sums / counts, squares / counts)
+
+    def _begin(self, state: LevelState, streams: int | NDArray[np.bool_]) -> None:
+        """Set the state of streams to that before their first frame."""
+        state.peak[streams] = -np.inf
+        state.sums[streams], state.squares[streams] = self._prior
 
     @cached_property
     def _prior(self) -> tuple[Floats, Floats]:
