@@ -70,3 +70,33 @@ def test_some_words_are_read_by_their_ngrams_alone_in_training() -> None:
     is_alone = torch.isclose(trained, spelling, atol=1e-6).all(-1)
     assert 0.25 < is_alone.float().mean() < 0.35
     torch.testing.assert_close(trained[~is_alone], whole.expand_as(trained[~is_alone]))
+
+
+@pytest.mark.parametrize("mode", ["mean", "sum"])
+@pytest.mark.parametrize(
+    "rates", [{}, {"unknown_dropout": 0.4, "word_dropout": 0.2, "embedding_dropout": 0.3}]
+)
+@pytest.mark.parametrize("options", [{}, {"n_vectors": 0, "vector_size": 0, "n_buckets": 0}])
+def test_the_way_back_adds_the_gradients_of_autograd(
+    mode: str, rates: dict[str, float], options: dict[str, int]
+) -> None:
+    """With the same draws; to what `.grad` held, and to no row that was not looked up."""
+    embedding = _embedding(replace(CONFIG, ngram_mode=mode, **rates, **options)).train()
+    for parameter in embedding.parameters():
+        torch.nn.init.normal_(parameter)
+    tokens = TABLE.batch(torch.randint(0, 4, (5, 7)))
+    torch.manual_seed(1)
+    expected = embedding(tokens)
+    d_vectors = torch.randn_like(expected)
+    expected.backward(d_vectors)
+    gradients = [parameter.grad for parameter in embedding.parameters()]
+    torch.manual_seed(1)
+    embedding.zero_grad()
+    assert embedding.has_vjp
+    vectors, backward = embedding.vjp(tokens)
+    assert torch.equal(vectors, expected)
+    backward(d_vectors)
+    backward(d_vectors)
+    for parameter, gradient in zip(embedding.parameters(), gradients, strict=True):
+        assert gradient is not None
+        torch.testing.assert_close(parameter.grad, 2 * gradient)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from unrolled.models.text.encoder import TokenBatch
+from unrolled.nn.ops.gradients import gradient_to_add_to, trains_plainly
 
 _SPREAD = 0.02  # of initial vectors: those of rare words move little, and would stay noise
 
@@ -42,6 +46,18 @@ class EmbeddingConfig:
     def width(self) -> int:
         """Numbers of the vector of a token."""
         return self.embedding_size + self.vector_size
+
+
+class _Masks(NamedTuple):
+    """What a training step sees of the tokens (B, T) of a batch; None for all of it.
+
+    Args:
+        is_known: (B, T, 1) false where a token loses its own vector.
+        factors: (B, T, width) of the numbers of the vectors: 0 where they are dropped.
+    """
+
+    is_known: Tensor | None
+    factors: Tensor | None
 
 
 class TokenEmbedding(nn.Module):
@@ -81,25 +97,59 @@ class TokenEmbedding(nn.Module):
             nn.init.normal_(self.ngrams.weight, std=_SPREAD if config.ngram_mode == "mean" else _SPREAD / 2)
         if config.n_vectors:
             self.register_buffer("vectors", torch.zeros(config.n_vectors, config.vector_size))
-        self.dropout = nn.Dropout(config.embedding_dropout)
 
     def forward(self, tokens: TokenBatch) -> Tensor:
         """Look up (B, T, width)."""
+        return self._masked_vectors(tokens, self._draw_masks(tokens))
+
+    @property
+    def has_vjp(self) -> bool:
+        """Tell whether `vjp` may compute the gradients: on the CPU, of weights that all train."""
+        is_plain = all(trains_plainly(table, ("weight",)) for table in self._tables())
+        return is_plain and trains_plainly(self, ()) and self.words.weight.is_cpu
+
+    @torch.no_grad()
+    def vjp(self, tokens: TokenBatch) -> tuple[Tensor, Callable[[Tensor], None]]:
+        """Look up (B, T, width), and return the function for the way back.
+
+        It takes the gradient of the vectors, and adds that of the weights to their `.grad`, in the rows that
+        were looked up: autograd would fill and add whole tables, which have a hundred times as many.
+        """
+        masks = self._draw_masks(tokens)
+        return self._masked_vectors(tokens, masks), partial(self._add_gradients, tokens, masks)
+
+    def _tables(self) -> list[nn.Embedding | nn.EmbeddingBag]:
+        return [self.words, self.ngrams] if self.config.n_buckets else [self.words]
+
+    def _masked_vectors(self, tokens: TokenBatch, masks: _Masks) -> Tensor:
         config = self.config
         words = self.words(tokens.words)  # (U, E)
         spelling = self.ngrams(tokens.ngrams, tokens.ngram_offsets) if config.n_buckets else None
-        if spelling is not None and not (self.training and config.unknown_dropout):
-            words, spelling = words + spelling, None
-        vectors = self._at_places(words, tokens)
-        if spelling is not None:
-            vectors = vectors * self._kept(tokens, config.unknown_dropout)
-            vectors = vectors + self._at_places(spelling, tokens)
+        if spelling is None or masks.is_known is None:
+            vectors = self._at_places(words if spelling is None else words + spelling, tokens)
+        else:
+            vectors = self._at_places(words, tokens) * masks.is_known + self._at_places(spelling, tokens)
         if config.n_vectors:
             vectors = torch.cat([vectors, self._at_places(self.vectors[tokens.vectors], tokens)], -1)
-        if self.training and config.word_dropout:
-            vectors = vectors * self._kept(tokens, config.word_dropout)
-        dropped: Tensor = self.dropout(vectors)
-        return dropped
+        return vectors if masks.factors is None else vectors * masks.factors
+
+    @torch.no_grad()
+    def _add_gradients(self, tokens: TokenBatch, masks: _Masks, d_vectors: Tensor) -> None:
+        config = self.config
+        if masks.factors is not None:
+            d_vectors = d_vectors * masks.factors
+        d_vectors = d_vectors[..., : config.embedding_size]
+        d_words = d_vectors if masks.is_known is None else d_vectors * masks.is_known
+        d_words = self._of_distinct(d_words, tokens)  # (U, E)
+        is_word = tokens.words != 0
+        gradient_to_add_to(self.words.weight).index_add_(0, tokens.words[is_word], d_words[is_word])
+        if config.n_buckets:
+            d_spelling = d_words if masks.is_known is None else self._of_distinct(d_vectors, tokens)
+            counts = tokens.ngram_offsets.diff()
+            if config.ngram_mode == "mean":
+                d_spelling = d_spelling / counts.clamp(min=1)[:, None]
+            d_ngrams = d_spelling.repeat_interleave(counts, 0)  # (G, E)
+            gradient_to_add_to(self.ngrams.weight).index_add_(0, tokens.ngrams, d_ngrams)
 
     @staticmethod
     def _at_places(vectors: Tensor, tokens: TokenBatch) -> Tensor:
@@ -107,6 +157,22 @@ class TokenEmbedding(nn.Module):
         return vectors.index_select(0, tokens.places.flatten()).view(*tokens.places.shape, -1)
 
     @staticmethod
-    def _kept(tokens: TokenBatch, rate: float) -> Tensor:
-        """Draw the mask (B, T, 1) of words that are kept."""
-        return (torch.rand(tokens.places.shape, device=tokens.places.device) >= rate)[..., None]
+    def _of_distinct(d_vectors: Tensor, tokens: TokenBatch) -> Tensor:
+        """Add up the gradients (B, T, E) of each distinct token: (U, E)."""
+        sums = d_vectors.new_zeros(len(tokens.words), d_vectors.shape[-1])
+        return sums.index_add_(0, tokens.places.flatten(), d_vectors.flatten(0, 1))
+
+    def _draw_masks(self, tokens: TokenBatch) -> _Masks:
+        """Draw what a training step does not see."""
+        config = self.config
+        if not self.training:
+            return _Masks(None, None)
+        shape, device = tokens.places.shape, tokens.places.device
+        is_known = factors = None
+        if config.n_buckets and config.unknown_dropout:
+            is_known = torch.rand(shape, device=device)[..., None] >= config.unknown_dropout
+        if config.word_dropout or config.embedding_dropout:
+            keep = 1 - config.embedding_dropout
+            factors = torch.empty(*shape, config.width, device=device).bernoulli_(keep).div_(keep)
+            factors *= torch.rand(shape, device=device)[..., None] >= config.word_dropout
+        return _Masks(is_known, factors)

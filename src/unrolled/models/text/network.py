@@ -51,15 +51,22 @@ class TextNetwork(nn.Module):
         return outputs
 
     def loss(self, batch: TextBatch, criterion: Criterion) -> BatchLoss:
-        """Compute the loss of a batch, for training: on the kernels only the embedding needs autograd."""
-        lengths, vectors = batch.sequences.lengths, self.embedding(batch.tokens)
-        if not (vectors.requires_grad and self.body.trains_without_autograd(vectors)):
-            outputs = self.body(vectors, lengths)
+        """Compute the loss of a batch, for training; without autograd where all of it allows that."""
+        lengths = batch.sequences.lengths
+        if not (self.embedding.has_vjp and self.body.trains_without_autograd(self.embedding.words.weight)):
+            outputs = self(batch.tokens, lengths)
             value, d_outputs = criterion(outputs.detach(), batch.sequences)
             return BatchLoss(value, backward=lambda: outputs.backward(d_outputs))
-        outputs, backward = self.body.vjp(vectors, lengths, needs_d_values=True)
+        vectors, embedding_backward = self.embedding.vjp(batch.tokens)
+        outputs, body_backward = self.body.vjp(vectors, lengths, needs_d_values=True)
         value, d_outputs = criterion(outputs, batch.sequences)
-        return BatchLoss(value, backward=lambda: vectors.backward(backward(d_outputs)))
+
+        def backward() -> None:
+            d_vectors = body_backward(d_outputs)
+            assert d_vectors is not None, "the way back goes on to the vectors"
+            embedding_backward(d_vectors)
+
+        return BatchLoss(value, backward=backward)
 
     def precise_outputs(self, tokens: TokenBatch | Tensor, lengths: Tensor) -> Tensor:
         """Compute the outputs of a trained network with its readout in float64, on the CPU."""

@@ -115,3 +115,15 @@ def gradient_buffer(parameter: Tensor) -> Tensor:
     if parameter.grad is None:
         parameter.grad = torch.empty_like(parameter)
     return parameter.grad
+
+
+def gradient_to_add_to(parameter: Tensor) -> Tensor:
+    """Return `parameter.grad`, made of zeros if there is none, to be added to.
+
+    >>> weight = torch.nn.Parameter(torch.ones(3))
+    >>> gradient_to_add_to(weight).add_(2.0).tolist()
+    [2.0, 2.0, 2.0]
+    """
+    if parameter.grad is None:
+        parameter.grad = torch.zeros_like(parameter)
+    return parameter.grad
