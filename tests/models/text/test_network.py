@@ -14,13 +14,18 @@ from unrolled.models.text.encoder import TokenEncoder
 from unrolled.models.text.network import TextNetwork, TextNetworkConfig
 
 DATA = as_documents(["a b c a", "b", "c a"], Tokenizer("word")).sequences
+REVERSED = as_documents(["a c b a"], Tokenizer("word")).sequences
 ENCODER = TokenEncoder(Vocabulary(("a", "b")), n_buckets=20)
 
 
 def _network(**settings: object) -> TextNetwork:
     torch.manual_seed(0)
     options = {"embedding_size": 6, "hidden_size": 5, "bidirectional": True, "pooling": "last+mean+max"}
-    return TextNetwork(TextNetworkConfig(n_words=3, n_buckets=20, output_size=2, **options | settings))
+    options["n_bigram_buckets"] = 0 if settings.get("per_step") else 30
+    network = TextNetwork(TextNetworkConfig(n_words=3, n_buckets=20, output_size=2, **options | settings))
+    if network.bigrams is not None:
+        torch.nn.init.normal_(network.bigrams.weight)
+    return network
 
 
 @pytest.mark.parametrize("per_step", [False, True])
@@ -43,9 +48,21 @@ def test_vectors_in_place_of_tokens_give_the_same_outputs() -> None:
     """The probes change them."""
     network = _network().eval()
     batch = TextDataset.from_sequences(DATA, ENCODER).batch(torch.arange(3))
-    vectors = network.embedding(batch.tokens)
+    vectors = network.token_vectors(batch.tokens)
     lengths = batch.sequences.lengths
     assert torch.equal(network(vectors, lengths), network(batch.tokens, lengths))
+
+
+def test_exchanged_vectors_are_other_pairs_of_words() -> None:
+    """What pairs say follows the order that a probe makes."""
+    network = _network().eval()
+    torch.nn.init.zeros_(network.body.head.weight)
+    batch = TextDataset.from_sequences(DATA, ENCODER).batch(torch.arange(1))
+    lengths, reverse = batch.sequences.lengths, TextDataset.from_sequences(REVERSED, ENCODER)
+    expected = network(reverse.batch(torch.arange(1)).tokens, lengths)
+    outputs = network(network.token_vectors(batch.tokens).flip(1), lengths)
+    torch.testing.assert_close(outputs, expected)
+    assert not torch.isclose(outputs, network(batch.tokens, lengths)).all()
 
 
 @pytest.mark.parametrize("per_step", [False, True])

@@ -91,8 +91,8 @@ def test_vectors_of_many_words_are_looked_up_anew(classifier: Any, monkeypatch: 
         (None, "expected numbers, got NoneType"),
         (["a", 3], r"word 1: expected a word, got 3"),
         (["a", " "], r"word 1: expected a word, got ' '"),
-        ([[1.0, 2.0]], r"expected steps of 200 values, \(n, 200\), got shape \(1, 2\)"),
-        (np.full((1, 200), np.nan), "expected vectors of finite numbers, got others in step 1"),
+        ([[1.0, 2.0]], r"expected steps of 202 values, \(n, 202\), got shape \(1, 2\)"),
+        (np.full((1, 202), np.nan), "expected vectors of finite numbers, got others in step 1"),
     ],
 )
 def test_what_is_no_text_is_refused(classifier: Any, words: Any, sentence: str) -> None:

@@ -289,9 +289,9 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
         return self.cell
 
     def token_vectors(self, X: Any) -> tuple[list[Tensor], Tensor]:
-        """Look up the vectors (N, T, E) of each network for some texts, zero beyond a length; lengths (N,).
+        """Look up the vectors (N, T, D) of each network for some texts, zero beyond a length; lengths (N,).
 
-        They are what the recurrent layers read: the probes permute them and take gradients by them.
+        They are what the networks read: the probes permute them and take gradients by them.
 
         Raises:
             NotFittedError: `fit` was not called.
@@ -300,7 +300,7 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
         data = self._like_fitted(X).sequences
         batch = self._dataset(data).batch(torch.arange(len(data)))
         with torch.no_grad():
-            vectors = [network.embedding(batch.tokens) for network in self.networks_]
+            vectors = [network.token_vectors(batch.tokens) for network in self.networks_]
         lengths = batch.sequences.lengths
         is_valid = sequence_mask(lengths, vectors[0])[..., None]  # padding may have the vector of the unknown
         return [each * is_valid for each in vectors], lengths
@@ -316,7 +316,7 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
         return [np.array(documents.words(i), dtype=object) for i in range(len(documents.texts))]
 
     def vector_outputs(self, network: TextNetwork, vectors: Tensor, lengths: Tensor) -> Tensor:
-        """Compute the outputs (N, K), or (N, T, K), of a network from vectors (N, T, E)."""
+        """Compute the outputs (N, K), or (N, T, K), of a network from vectors (N, T, D)."""
         outputs: Tensor = network(vectors, lengths)
         return outputs
 

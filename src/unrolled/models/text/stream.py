@@ -1,6 +1,7 @@
 """States of live streams of TextClassifier and TextTagger: words in, probabilities out.
 
-Shapes: N streams, n tokens, M networks, E numbers of a token's vector, K classes.
+Shapes: N streams, n tokens, M networks, K classes, D numbers of a token's vector, the first E of which the
+recurrent layers read.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from unrolled.models.streaming.rows import read_rows
 from unrolled.models.streaming.sequence import SequenceStates
 from unrolled.models.streaming.snapshots import State
 from unrolled.models.streaming.streams import StreamStates
+from unrolled.nn.modules.bigrams import SCALE
 from unrolled.nn.modules.inference import mean_answers
 from unrolled.train.threads import single_thread
 
@@ -47,7 +49,7 @@ class _BodyModel:
 class TextStates(StreamStates):
     """States of N streams of a TextClassifier or TextTagger.
 
-    A step is a token: its vectors (M · E,) in the networks, one after the other, which `rows` looks up for a
+    A step is a token: its vectors (M · D,) in the networks, one after the other, which `rows` looks up for a
     text or a list of words. An answer is what `predict_proba` gives: of a classifier the probabilities (K,)
     for the tokens so far, of a tagger those of the token. With `scheme="iob2"` a tagger's `predict` decodes
     whole sentences, and a stream leaves that to its reader.
@@ -65,11 +67,19 @@ class TextStates(StreamStates):
         )
         self._parts = [SequenceStates(_BodyModel(model, network), capacity) for network in self._networks]
         self._vectors: dict[str, Floats] = {}
-        self.width = len(self._parts) * self._parts[0].width
+        self._bigrams = [network.bigrams for network in self._networks if network.bigrams is not None]
+        self._size = self._parts[0].width + bool(self._bigrams)  # of what one network reads of a token
+        self.width = len(self._parts) * self._size
         self.arrays: State = {"steps": self._parts[0].arrays["steps"]}
         for k, part in enumerate(self._parts):
             for name, array in part.arrays.items():
                 self.arrays[_name_of(k, name)] = array
+        if self._bigrams:
+            K = model.network_config_.output_size
+            self.arrays |= {
+                "bigrams": np.zeros((capacity, len(self._parts), K)),
+                "last_word": np.zeros(capacity, np.int64),
+            }
 
     @staticmethod
     def why_not_streamable(model: Any) -> str:
@@ -77,7 +87,7 @@ class TextStates(StreamStates):
         return SequenceStates.why_not_streamable(_BodyModel(model, model.networks_[0]))
 
     def rows(self, values: Any, name: str) -> Floats:
-        """Look up the tokens of a text or of a list of words; rows (n, M · E) are taken as they are.
+        """Look up the tokens of a text or of a list of words; rows (n, M · D) are taken as they are.
 
         Raises:
             DataError: the list holds what is no word, or the rows have another width.
@@ -89,22 +99,47 @@ class TextStates(StreamStates):
         return read_rows(values, self.width, name)
 
     def check(self, rows: Floats, name: str) -> None:
-        """Pass if vectors (n, M · E) hold finite numbers."""
+        """Pass if vectors (n, M · D) hold finite numbers."""
         if not np.isfinite(rows).all():
             row = int(np.argmin(np.isfinite(rows).all(1)))
             raise DataError(f"{name}: expected vectors of finite numbers, got others in step {row + 1}.")
 
     def step(self, rows: Floats, streams: Ints, counts: Ints) -> Floats:
         """Step streams; see `StreamStates`."""
-        E = self.width // len(self._parts)
-        outputs = [
-            part.outputs(np.ascontiguousarray(rows[:, k * E : (k + 1) * E]), streams, counts)
-            for k, part in enumerate(self._parts)
-        ]
-        return mean_answers(torch.from_numpy(np.stack(outputs)), is_class=True)
+        vectors = rows.reshape(len(rows), len(self._parts), self._size)
+        n_steps, E = self.arrays["steps"][streams], self._parts[0].width
+        outputs = np.stack(
+            [
+                part.outputs(np.ascontiguousarray(vectors[:, k, :E]), streams, counts)
+                for k, part in enumerate(self._parts)
+            ]
+        )
+        if self._bigrams:
+            words = vectors[:, 0, -1].astype(np.int64)
+            outputs += self._bigram_outputs(words, n_steps, streams, counts)
+        return mean_answers(torch.from_numpy(outputs), is_class=True)
+
+    @torch.inference_mode()
+    def _bigram_outputs(self, words: Ints, n_steps: Ints, streams: Ints, counts: Ints) -> Floats:
+        """Add up what pairs of words say (M, n, K), in streams that had n_steps (S,) before."""
+        starts, ends = np.cumsum(counts) - counts, np.cumsum(counts)
+        nth = np.repeat(n_steps - starts, counts) + np.arange(len(words)) + 1  # step of its stream
+        is_moved = counts > 0
+        before = np.concatenate([[0], words[:-1]])
+        before[starts[is_moved]] = self.arrays["last_word"][streams[is_moved]]
+        before[nth == 1] = self._bigrams[0].n_words
+        pairs = torch.from_numpy(before), torch.from_numpy(words)
+        steps = np.stack([bigrams.steps(*pairs).double().numpy() for bigrams in self._bigrams], 1)
+        sums = self.arrays["bigrams"]
+        for stream, start, end in zip(streams[is_moved], starts[is_moved], ends[is_moved], strict=True):
+            steps[start] += sums[stream]
+            steps[start:end] = np.cumsum(steps[start:end], 0)
+            sums[stream] = steps[end - 1]
+        self.arrays["last_word"][streams[is_moved]] = words[ends[is_moved] - 1]
+        return (SCALE * steps / nth[:, None, None]).swapaxes(0, 1)
 
     def _vectors_of(self, words: list[str]) -> Floats:
-        """Return the vectors (n, M · E) of words; those of the latest words are kept, as words recur."""
+        """Return the vectors (n, M · D) of words; those of the latest words are kept, as words recur."""
         new = [word for word in dict.fromkeys(words) if word not in self._vectors]
         if len(self._vectors) + len(new) > _MOST_WORDS:
             self._vectors.clear()
@@ -118,7 +153,7 @@ class TextStates(StreamStates):
         table = self._encoder.table(words)
         with single_thread():
             tokens = table.batch(torch.arange(len(words))[None])
-            vectors = [network.embedding(tokens)[0].double().numpy() for network in self._networks]
+            vectors = [network.token_vectors(tokens)[0].double().numpy() for network in self._networks]
         return np.concatenate(vectors, axis=1)
 
 
