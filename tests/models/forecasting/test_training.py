@@ -13,6 +13,8 @@ from unrolled.errors import ArgumentError, ModelLoadError
 from unrolled.models.forecasting.forecaster import Forecaster
 from unrolled.models.forecasting.network import ForecastNetwork
 from unrolled.models.forecasting.training import forecast_training_config
+from unrolled.models.forecasting.windows import ForecastBatch
+from unrolled.train.loop import BatchLoss
 
 CHECKS, INTERVAL = 3, 8
 MAX_STEPS = CHECKS * INTERVAL
@@ -34,14 +36,16 @@ def _ctrl_c(stage: str, check: int, member: int = 1) -> Callable[[dict[str, Any]
     return callback
 
 
-def _default_config(n_windows: int, **changes: Any) -> Any:
+def _default_config(n_windows: int, cell: str = "lstm", horizon: int = 12, **changes: Any) -> Any:
     settings = {"max_steps": None, "val_check_steps": None, "patience": None, "batch_size": None}
-    return forecast_training_config(n_windows, **{**settings, **changes}, learning_rate=0.01, seed=0)
+    return forecast_training_config(
+        n_windows, cell, horizon, **{**settings, **changes}, learning_rate=0.01, seed=0
+    )
 
 
 @pytest.mark.parametrize(
     ("n_windows", "interval", "batch_size"),
-    [(1, 8, 8), (100, 8, 12), (1024, 8, 64), (10_000, 25, 64), (409_600, 160, 64), (10**6, 160, 64)],
+    [(1, 8, 8), (240, 8, 10), (1024, 8, 42), (10_000, 25, 64), (409_600, 160, 64), (10**6, 160, 64)],
 )
 def test_checks_are_a_quarter_of_the_root_of_the_windows_apart(
     n_windows: int, interval: int, batch_size: int
@@ -53,6 +57,34 @@ def test_checks_are_a_quarter_of_the_root_of_the_windows_apart(
     config = _default_config(n_windows, max_steps=50, val_check_steps=20, batch_size=10**7, patience=2)
     assert (config.max_steps, config.val_check_steps, config.patience) == (50, 20, 2)
     assert config.batch_size == n_windows
+
+
+def test_batches_of_few_windows_are_larger_where_a_window_has_few_targets() -> None:
+    """A feedforward network learns one origin a window, a recurrent one several of each step ahead."""
+    sizes = [_default_config(480, cell).batch_size for cell in ("rnn", "gru", "lstm", "feedforward")]
+    assert sizes == [20, 20, 20, 60]
+    assert [_default_config(480, horizon=steps).batch_size for steps in (1, 5, 6)] == [60, 60, 20]
+
+
+@pytest.mark.parametrize(("n_series", "horizon", "n_readouts"), [(2, 6, 8), (40, 6, 16), (2, 5, 16)])
+def test_many_windows_and_those_of_few_targets_are_read_out_twice_as_often(
+    n_series: int, horizon: int, n_readouts: int, tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From 1,536 windows on, where a batch is no smaller, and below six steps ahead."""
+    seen, loss = set(), ForecastNetwork.loss
+
+    def recorded(network: ForecastNetwork, batch: ForecastBatch) -> BatchLoss:
+        if network.training:
+            seen.add(batch.readouts.shape[1])
+        return loss(network, batch)
+
+    monkeypatch.setattr(ForecastNetwork, "loss", recorded)
+    steps = np.random.default_rng(0).normal(size=(n_series, 60)).cumsum(1)
+    table = {"unique_id": np.arange(n_series).repeat(60), "ds": np.tile(np.arange(60), n_series)}
+    Forecaster(**{**tiny, "horizon": horizon, "max_steps": 2}).fit(
+        pd.DataFrame({**table, "y": steps.ravel()})
+    )
+    assert seen == {n_readouts}
 
 
 def test_the_refit_takes_the_steps_that_were_best(options: dict[str, Any], walk: Any) -> None:

@@ -393,6 +393,7 @@ class Forecaster(NetworkEstimator):
 
     def _training_config(self, n_windows: int) -> TrainingConfig:
         return forecast_training_config(
-            n_windows, max_steps=self.max_steps, val_check_steps=self.val_check_steps, patience=self.patience,
-            batch_size=self.batch_size, learning_rate=self.learning_rate, seed=self._draw_seed(),
+            n_windows, self.cell, self.horizon, max_steps=self.max_steps, patience=self.patience,
+            val_check_steps=self.val_check_steps, batch_size=self.batch_size,
+            learning_rate=self.learning_rate, seed=self._draw_seed(),
         )  # fmt: skip

@@ -25,8 +25,10 @@ from unrolled.train.loop import BatchLoss
 
 Floats = NDArray[np.float64]
 
-_READOUTS = 16  # origins that one pass of a recurrent core over a window trains on
-_BATCH = 64
+_READOUTS, _FEW_READOUTS = 16, 8  # origins that one pass of a recurrent core over a window trains on
+_BATCH, _LEAST_BATCH = 64, 8
+_LONG_HORIZON = 6  # steps, from which on few windows have targets enough for smaller batches
+_SHARE, _LONG_SHARE = 8, 24  # a batch is at most one window in so many
 _CHECKS = 12
 _PATIENCE = 8
 
@@ -75,7 +77,7 @@ def fit_forecast_networks(
     def config(training: ForecastDataset) -> TrainingConfig:
         return identified(configure(len(training)), monitor, training, None, network_config)
 
-    readouts = 1 if network_config.cell == "feedforward" else _READOUTS
+    readouts = _readouts(network_config.cell, network_config.horizon, len(data.everything(1)))
     everything, split = data.everything(readouts), data.split(readouts)
     if split is None:
         ensemble = fit_ensemble(
@@ -91,22 +93,26 @@ def fit_forecast_networks(
 
 
 def forecast_training_config(
-    n_windows: int, *, max_steps: int | None, val_check_steps: int | None, patience: int | None,
-    batch_size: int | None, learning_rate: float, seed: int,
+    n_windows: int, cell: str, horizon: int, *, max_steps: int | None, val_check_steps: int | None,
+    patience: int | None, batch_size: int | None, learning_rate: float, seed: int,
 ) -> TrainingConfig:  # fmt: skip
     """Fill in the settings of a training on so many windows.
 
     By default it makes 12 checks, a quarter of the root of the number of windows apart (8 to 160 steps), so
-    that large sets and small ones are validated equally often.
+    that large sets and small ones are validated equally often. A batch is 64 windows, but at most a 24th of
+    them: those of one long series overlap, so that 64 would hold each of its values many times. Where a
+    window has few targets, at a horizon below 6 or of a "feedforward" network, it is at most an eighth.
 
-    >>> config = forecast_training_config(10_000, max_steps=None, val_check_steps=None, patience=None,
-    ...                          batch_size=None, learning_rate=3e-3, seed=0)
+    >>> config = forecast_training_config(10_000, "lstm", 12, max_steps=None, val_check_steps=None,
+    ...                          patience=None, batch_size=None, learning_rate=3e-3, seed=0)
     >>> config.max_steps, config.val_check_steps, config.batch_size
     (300, 25, 64)
     """
     rule = int(np.clip(round(np.sqrt(n_windows) / 4), 8, 160))
     interval = rule if val_check_steps is None else val_check_steps
-    batch = min(_BATCH, max(8, n_windows // 8)) if batch_size is None else min(batch_size, n_windows)
+    share = _LONG_SHARE if _has_many_targets(cell, horizon) else _SHARE
+    usual_batch = min(_BATCH, max(_LEAST_BATCH, n_windows // share))
+    batch = usual_batch if batch_size is None else min(batch_size, n_windows)
     return TrainingConfig(
         max_steps=_CHECKS * interval if max_steps is None else max_steps,
         val_check_steps=interval,
@@ -115,6 +121,19 @@ def forecast_training_config(
         patience=_PATIENCE if patience is None else patience,
         seed=seed,
     )
+
+
+def _readouts(cell: str, horizon: int, n_windows: int) -> int:
+    """Count the readouts of a window: half as many where its targets are many and windows few."""
+    if cell == "feedforward":
+        return 1
+    is_few = _has_many_targets(cell, horizon) and n_windows < _BATCH * _LONG_SHARE
+    return _FEW_READOUTS if is_few else _READOUTS
+
+
+def _has_many_targets(cell: str, horizon: int) -> bool:
+    """Tell whether each window brings many targets to a step: several readouts of many steps ahead."""
+    return cell != "feedforward" and horizon >= _LONG_HORIZON
 
 
 @torch.inference_mode()
