@@ -33,7 +33,7 @@ TOY = 24
 def run(toy: bool) -> Facts:
     rows, errors, inside, seconds = [], [], [], 0.0
     for period, freq in FREQUENCIES.items():
-        values, starts, actual = _made_up(period) if toy else _read(period)
+        values, starts, actual = _made_up(period) if toy else read_period(period)
         print_now(f"{period}: {len(values)} series, horizon {actual.shape[1]} ...")
         series = sequences(values, None if freq == "1" else starts, freq)
         answer = forecast(series, actual, toy=toy)
@@ -63,7 +63,7 @@ def _row(period: str, count: int, errors: Floats, inside: Floats, seconds: float
     }
 
 
-def _read(period: str) -> tuple[list[Floats], list[pd.Timestamp], Floats]:
+def read_period(period: str) -> tuple[list[Floats], list[pd.Timestamp], Floats]:
     """The series of one frequency: past values, first moments, and what came."""
     values, starts, actual = [], [], []
     with gzip.open(require_file(DATA / "m3" / "m3.jsonl.gz"), "rt", encoding="utf-8") as lines:

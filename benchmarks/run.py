@@ -41,6 +41,7 @@ BENCHMARKS = {
     "averaging_alarms": "a minute",
     "m4_hourly": "five minutes",
     "classification": "five minutes",
+    "training_budget": "five minutes",
     "serving": "three minutes",
     "m3": "ten minutes",
 }

@@ -155,10 +155,18 @@ def test_noise_stops_early() -> None:
     assert len(model.history_.records) == model.history_.best_count + 18
 
 
+def test_classes_of_few_sequences_take_half_the_steps_of_numbers() -> None:
+    """Which are still learned more precisely when classes have long been told apart."""
+    X, y = _sequences(16)
+    small = {"hidden_size": 2, "n_members": 1, "stem": False, "verbose": False}
+    models = [cls(**small).fit(X, y) for cls in (SequenceClassifier, SequenceRegressor)]
+    assert [model.history_.records[-1].step for model in models] == [200, 400]
+
+
 @pytest.mark.parametrize(("count", "epochs", "steps"), [(2, 400, 1), (1000, 50, 16), (100_000, 6, 1563)])
 def test_the_default_number_of_epochs_follows_the_data(count: int, epochs: int, steps: int) -> None:
     """Fifty, but at least 400 steps and about 8,000 at most; what the user says counts."""
-    settings = {"batch_size": None, "patience": None, "learning_rate": 5e-3, "seed": 0}
+    settings = {"batch_size": None, "patience": None, "learning_rate": 5e-3, "seed": 0, "min_steps": 400}
     config = training_config(count, max_epochs=None, **settings)
     assert (config.max_steps, config.val_check_steps) == (epochs * steps, steps)
     assert steps == math.ceil(count / config.batch_size)

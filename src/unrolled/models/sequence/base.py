@@ -77,6 +77,7 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
 
     _fit_call = "fit(X, y)"
     _per_step = False
+    _min_steps = 400  # of a training, where the user names no epochs
     _network_class, _config_class = SequenceNetwork, SequenceNetworkConfig
     _stream_states = SequenceStates
     _learned: ClassVar = {
@@ -266,14 +267,10 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
             )  # fmt: skip
         n_training = int((~validation_mask).sum())
         config = training_config(
-            n_training,
-            n_copies=n_training + samples.n_copies - len(samples.data),
-            max_epochs=optional_int(self.max_epochs),
-            batch_size=optional_int(self.batch_size),
-            patience=optional_int(self.patience),
-            learning_rate=self.learning_rate,
-            seed=seed,
-        )
+            n_training, n_copies=n_training + samples.n_copies - len(samples.data), min_steps=self._min_steps,
+            max_epochs=optional_int(self.max_epochs), batch_size=optional_int(self.batch_size),
+            patience=optional_int(self.patience), learning_rate=self.learning_rate, seed=seed,
+        )  # fmt: skip
         with self._name_remedies():
             ensemble = fit_networks(
                 dataset, targets, network_config, config,

@@ -31,8 +31,7 @@ Ints = NDArray[np.int64]
 
 _BATCH_SIZE = 64
 _WEIGHT_DECAY = 0.01
-_EPOCHS = 50  # by default, but at least 400 steps in all and at most 8,000
-_MIN_STEPS, _MAX_STEPS = 400, 8000
+_EPOCHS, _MAX_STEPS = 50, 8000  # by default, the steps in all
 _SCALE_STEPS = 1 << 16  # that scales are set by
 _MIN_SCALE_SEQUENCES = 32  # however long: one feature of one sequence has no spread
 _DIRECT_SHARE = 0.02  # variance of direct inputs over that of the states, for classes of whole sequences
@@ -67,6 +66,7 @@ def training_config(
     n_sequences: int,
     *,
     n_copies: int | None = None,
+    min_steps: int,
     max_epochs: int | None,
     batch_size: int | None,
     patience: int | None,
@@ -75,9 +75,10 @@ def training_config(
 ) -> TrainingConfig:
     """Count a training in epochs, each a pass over so many sequences, from which defaults follow.
 
-    By default a training takes as many steps as with `n_copies` sequences, some of which were merged.
+    By default a training takes 50 epochs, but at least `min_steps` steps and at most 8,000: as many as with
+    `n_copies` sequences, some of which were merged.
 
-    >>> settings = {"batch_size": None, "patience": None, "learning_rate": 5e-3, "seed": 0}
+    >>> settings = {"batch_size": None, "patience": None, "learning_rate": 5e-3, "seed": 0, "min_steps": 400}
     >>> config = training_config(1000, max_epochs=None, **settings)
     >>> config.max_steps, config.val_check_steps, config.patience
     (800, 16, 15)
@@ -85,7 +86,7 @@ def training_config(
     batch_size = min(batch_size or min(_BATCH_SIZE, max(8, n_sequences // 4)), n_sequences)
     steps = steps_per_epoch(n_sequences, batch_size)
     usual = _EPOCHS * steps_per_epoch(n_copies or n_sequences, batch_size)
-    budget = float(np.clip(usual, _MIN_STEPS, _MAX_STEPS))
+    budget = float(np.clip(usual, min_steps, _MAX_STEPS))
     max_epochs = max_epochs or math.ceil(budget / steps)
     return TrainingConfig.of_epochs(
         max_epochs,
