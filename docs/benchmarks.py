@@ -170,11 +170,12 @@ def _spoken_digits(facts: Facts) -> Sequence[str]:
     """Mean accuracy on voices that were heard, and on six that were not."""
     *others, ours = facts["rows"]
     parts = ("known_voices", "unheard_voices")
-    best = max(others, key=lambda row: float(row["unheard_voices"]))
-    cells = [", ".join(f"{row[part]:.3f}" for part in parts) for row in (ours, best)]
-    remark = " (stronger ones not run)" if facts["left_out"] else ""
-    ratios = ", ".join(f"{ours[part] / best[part]:.2f}" for part in parts)
-    return cells[0], f"{best['model']} {cells[1]}{remark}", ratios
+    best = [max((row for row in others if row[part]), key=lambda row: float(row[part])) for part in parts]
+    theirs = ", ".join(f"{row['model']} {row[part]:.3f}" for row, part in zip(best, parts, strict=True))
+    is_whole = all(row["unheard_voices"] for row in others)
+    remark = "" if is_whole else " (stronger ones not run on these)"
+    ratios = ", ".join(f"{ours[part] / row[part]:.2f}" for row, part in zip(best, parts, strict=True))
+    return ", ".join(f"{ours[part]:.3f}" for part in parts), theirs + remark, ratios
 
 
 def _transcription(task: str) -> Callable[[Facts], Sequence[str]]:
