@@ -1,4 +1,4 @@
-"""Head and cross-entropy of the kernels; tests/nn/modules hold stem and pooling against their modules."""
+"""Head and losses of the kernels; tests/nn/modules hold stem and pooling against their modules."""
 
 import pytest
 import torch
@@ -15,6 +15,7 @@ from unrolled.nn.ops.sequence import (
     linear_head_backward,
     pool,
     runs_on_kernels,
+    squared_error,
 )
 
 
@@ -119,6 +120,22 @@ def test_rows_have_weights_by_the_sequence() -> None:
     expected.backward()
     value, gradient = cross_entropy(logits, targets, weights, 4, row_weights)
     torch.testing.assert_close(value.double(), expected.detach(), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(gradient.double(), leaf.grad, rtol=2e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("is_weighted", [False, True])
+@pytest.mark.parametrize("rows", [1, 2, 33])
+def test_the_squared_error_equals_its_formula(rows: int, is_weighted: bool) -> None:
+    """Loss and gradient beside autograd's in float64."""
+    torch.manual_seed(0)
+    outputs, targets = torch.randn(rows, 1), torch.randn(rows)
+    row_weights = torch.rand(rows) + 0.1 if is_weighted else None
+    leaf = outputs.double().requires_grad_()
+    errors = (leaf[:, 0] - targets.double()).square()
+    expected = (errors if row_weights is None else errors * row_weights.double()).mean()
+    expected.backward()
+    value, gradient = squared_error(outputs, targets, row_weights)
+    torch.testing.assert_close(value.double(), expected.detach(), rtol=1e-6, atol=1e-8)
     torch.testing.assert_close(gradient.double(), leaf.grad, rtol=2e-6, atol=1e-8)
 
 

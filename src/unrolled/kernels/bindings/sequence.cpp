@@ -210,6 +210,20 @@ nb::object loss_of(nb::handle logits, nb::handle targets, nb::handle weights, do
     return nb::float_(loss);
 }
 
+// The loss of outputs (M, 1); None for tensors that the kernels cannot read.
+nb::object squared_error_of(nb::handle outputs, nb::handle targets, nb::handle row_weights,
+                            nb::handle gradient) {
+    TensorDescription description{};
+    if (!describe_source(outputs, description) || description.ndim != 2) return nb::none();
+    SquaredError problem{.rows = static_cast<std::size_t>(description.shape[0]),
+                         .outputs = {}, .targets = {}, .row_weights = {}, .gradient = {}};
+    if (!view(outputs, {problem.rows, 1}, problem.outputs) || !view(targets, {problem.rows}, problem.targets) ||
+        !view(row_weights, {problem.rows}, problem.row_weights) ||
+        !view(gradient, {problem.rows, 1}, problem.gradient))
+        return nb::none();
+    return nb::float_(squared_error(problem));
+}
+
 }  // namespace
 
 void bind_sequence(nb::module_ &m) {
@@ -225,6 +239,7 @@ void bind_sequence(nb::module_ &m) {
     m.def("linear_head_backward", head_backward);
     m.def("cross_entropy", loss_of, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(),
           nb::arg());
+    m.def("squared_error", squared_error_of, nb::arg(), nb::arg(), nb::arg().none(), nb::arg());
 }
 
 }  // namespace unrolled

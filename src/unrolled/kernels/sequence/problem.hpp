@@ -93,6 +93,14 @@ struct CrossEntropy {
     Array<float> gradient;  // (M, K)
 };
 
+// Σ v (z - y)² / M over M outputs z, and its gradient.
+struct SquaredError {
+    std::size_t rows;
+    Array<const float> outputs, targets;  // (M,) each
+    Array<const float> row_weights;       // v, (M,); null for 1
+    Array<float> gradient;                // (M,)
+};
+
 // Rows `begins[thread]` up to `begins[thread + 1]` are a thread's.
 struct RowPartition {
     int threads;
@@ -111,5 +119,8 @@ void linear_head_backward(const LinearHead &head, const LinearHeadGradients &gra
 
 // Compute the loss and write its gradient. Throw std::invalid_argument for a target that is no class.
 double cross_entropy(const CrossEntropy &problem);
+
+// Compute the loss and write its gradient: a row costs less than to share it, or to select instructions.
+double squared_error(const SquaredError &problem);
 
 }  // namespace unrolled

@@ -103,4 +103,16 @@ double cross_entropy(const CrossEntropy &problem) {
     return selected().cross_entropy(problem, static_cast<int>(std::clamp(work, 1.0, most)));
 }
 
+double squared_error(const SquaredError &problem) {
+    const auto rows = static_cast<float>(problem.rows);
+    double total = 0;
+    for (std::size_t row = 0; row < problem.rows; ++row) {
+        const float error = problem.outputs[row] - problem.targets[row];
+        const float share = (problem.row_weights ? error * problem.row_weights[row] : error) / rows;
+        problem.gradient[row] = 2 * share;
+        total += static_cast<double>(share) * static_cast<double>(error);
+    }
+    return total;
+}
+
 }  // namespace unrolled

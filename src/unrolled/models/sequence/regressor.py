@@ -19,6 +19,7 @@ from unrolled.models.sequence.inputs import SequenceInputs
 from unrolled.models.sequence.samples import TrainingSamples, check_weights
 from unrolled.models.sequence.training import EncodedTargets
 from unrolled.nn.modules.inference import mean_answers
+from unrolled.nn.ops.sequence import runs_on_kernels, squared_error
 
 
 class SequenceRegressor(SequenceEstimator):
@@ -92,13 +93,15 @@ class SequenceRegressor(SequenceEstimator):
         return EncodedTargets(
             torch.from_numpy(scaler.transform(numbers)).float(),
             output_size=1,
-            criterion=squared_error,
+            criterion=mean_squared_error,
             learned={"y_mean_": scaler.mean, "y_scale_": np.float64(0) if is_constant else scaler.scale},
         )
 
 
-def squared_error(outputs: Tensor, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
+def mean_squared_error(outputs: Tensor, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
     """Compute the weighted mean of squared errors, and its gradient in the outputs (B, 1)."""
+    if runs_on_kernels(outputs):
+        return squared_error(outputs, batch.targets, batch.weights)
     errors = outputs[:, 0] - batch.targets
     shares = (errors if batch.weights is None else errors * batch.weights) / len(errors)
     return shares @ errors, (2 * shares)[:, None]

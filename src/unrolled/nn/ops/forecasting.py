@@ -66,7 +66,7 @@ def quantile_readout(operands: ReadoutOperands) -> ReadoutResults:
     d_states = pooled_empty(states, *states.shape)
     loss = compiled.readout_forward(operands, torch.get_num_threads(), d_states, saved)
     assert loss is not None, "the kernels refused tensors that nobody prepared for them"
-    return ReadoutResults(torch.tensor(loss), d_states, saved, launch.instruction_set())
+    return ReadoutResults(torch.scalar_tensor(loss), d_states, saved, launch.instruction_set())
 
 
 def quantile_readout_backward(

@@ -1,8 +1,8 @@
 """Launch the parts of a sequence network around its recurrence on the kernels, without autograd.
 
-These are the convolutional stem, the pooling, the linear head and the cross-entropy. Each returns or takes
+These are the convolutional stem, the pooling, the linear head and the losses. Each returns or takes
 its gradient; the same in torch's operators is in the modules that define the formulas (`unrolled.nn.modules`)
-and, of head and cross-entropy, in the estimators. float32 on the CPU only.
+and, of head and losses, in the estimators. float32 on the CPU only.
 
 Shapes: B rows, T steps, F inputs, C channels, H units, D features, K outputs; T' = T / stride, rounded up.
 """
@@ -202,7 +202,26 @@ def cross_entropy(
         logits, targets, weights, divisor, torch.get_num_threads(), row_weights, gradient
     )
     assert value is not None, "the kernels refused tensors that nobody prepared for them"
-    return torch.tensor(value), gradient
+    return torch.scalar_tensor(value), gradient
+
+
+def squared_error(
+    outputs: Tensor, targets: Tensor, row_weights: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Compute Σ v (z - y)² / M over the outputs z, and its gradient.
+
+    Args:
+        outputs: z, (M, 1) contiguous.
+        targets: y, (M,).
+        row_weights: v, (M,); None for 1.
+
+    Returns:
+        The loss, (), and its gradient in the outputs, (M, 1).
+    """
+    gradient = torch.empty_like(outputs)
+    value = compiled.squared_error(outputs, targets, row_weights, gradient)
+    assert value is not None, "the kernels refused tensors that nobody prepared for them"
+    return torch.scalar_tensor(value), gradient
 
 
 def pool_by_attention(
