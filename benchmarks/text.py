@@ -1,6 +1,6 @@
 """Texts to classes: SST-2 and TREC-6 on their official splits, simple models beside.
 
-TextClassifier() as it comes, two seeds, fitted on the training part alone; settings were chosen on a part of
+TextClassifier() as it comes, five seeds, fitted on the training part alone; settings were chosen on a part of
 the training texts, never on a test part. The baselines are those of `compare`, fitted on the same texts.
 SST-2 has the 6,920 sentences alone, without labels of phrases, and no vectors from elsewhere. Runs that are
 done are kept in `results/text.partial.json`, so that an interrupted run of the same commit goes on. The files
@@ -24,7 +24,7 @@ from unrolled import TextClassifier
 from unrolled.evaluate.sequence.baselines import MajorityClass
 from unrolled.evaluate.text.baselines import TfidfLogistic
 
-SEEDS = 2
+SEEDS = 5
 CLASSIFIED = {
     "SST-2": ("stsa.binary.train.gz", "stsa.binary.test.gz", "utf-8"),
     "TREC-6": ("TREC.train.all.gz", "TREC.test.all.gz", "latin-1"),
