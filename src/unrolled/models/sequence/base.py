@@ -77,7 +77,6 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
 
     _fit_call = "fit(X, y)"
     _per_step = False
-    _min_steps = 400  # of a training, where the user names no epochs
     _network_class, _config_class = SequenceNetwork, SequenceNetworkConfig
     _stream_states = SequenceStates
     _learned: ClassVar = {
@@ -237,6 +236,11 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
         }
         self._set_learned(ensemble.networks, learned)
         return self
+
+    @property
+    def _min_steps(self) -> int:
+        """Steps of a training on few sequences, where the user names no epochs."""
+        return 400
 
     def _validation_mask(
         self, n: int, strata: Ints | None, groups: Ints | None, seed: int
