@@ -36,6 +36,13 @@ def fitted() -> SequenceClassifier:
     return SequenceClassifier(**QUICK).fit(*_slopes(60))
 
 
+@pytest.mark.parametrize(("cell", "steps"), [("rnn", 200), ("gru", 200), ("lstm", 400), ("feedforward", 400)])
+def test_few_sequences_are_learned_for_as_many_steps_as_a_cell_needs(cell: str, steps: int) -> None:
+    """One a pass over two sequences."""
+    model = SequenceClassifier(cell=cell, hidden_size=2, n_members=1).fit(TOY, TOY_CLASSES)
+    assert model.n_epochs_ == steps
+
+
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_the_toy_is_learned_and_reversed_it_is_the_other_class(cell: str) -> None:
     """Two sequences, a class each: right on both, and their reverses flip."""
