@@ -93,6 +93,15 @@ class SequenceStepper:
     ) -> None: ...
     def step(self, x: NDArray[Any], out: NDArray[Any], streams: Any, counts: Any, threads: int, /) -> int: ...
 
+# Levels of streams that hear the same frames.
+class LevelStepper:
+    def __init__(
+        self, steps: NDArray[Any], peak: NDArray[Any], sums: NDArray[Any], squares: NDArray[Any],
+        prior_sums: NDArray[Any], prior_squares: NDArray[Any], prior_frames: float, floor: float,
+        least_variance: float, /,
+    ) -> None: ...  # fmt: skip
+    def step(self, frame: NDArray[Any], out: NDArray[Any], /) -> None: ...
+
 def attention_pool(
     states: Any, lengths: Any, weights: tuple[Any, ...], threads: int, out: Any, /
 ) -> None: ...

@@ -11,12 +11,12 @@ from unrolled.nn.modules.pooling import sequence_mask
 Floats = NDArray[np.float64]
 
 
-def _frames(n: int, seed: int = 0) -> Floats:
-    return np.random.default_rng(seed).normal(-6, 3, size=(n, 5))
+def _frames(n: int, seed: int = 0, n_bands: int = 5) -> Floats:
+    return np.random.default_rng(seed).normal(-6, 3, size=(n, n_bands))
 
 
-def _levels(kind: str) -> BandLevels:
-    frames = _frames(300, seed=9)
+def _levels(kind: str, n_bands: int = 5) -> BandLevels:
+    frames = _frames(300, seed=9, n_bands=n_bands)
     return BandLevels.fit(frames, np.array([0, 100, 120, 300]), kind=kind, floor=7.0)
 
 
@@ -54,17 +54,33 @@ def test_chunks_have_the_bits_of_the_whole(sizes: list[int]) -> None:
     assert not state.sums[[0, 2]].any()
 
 
-def test_all_streams_hear_a_frame_at_once() -> None:
-    """The same bits as by themselves, also where one began later."""
-    levels, frames = _levels("running"), _frames(23)
-    state, parts = LevelState.zeros(2, 5), []
-    for t in range(23):
+@pytest.mark.parametrize("n_bands", [1, 5, 40])
+def test_all_streams_step_with_a_frame_at_once(n_bands: int) -> None:
+    """On the kernels, to the bits of each by itself, also where one began later; the states too."""
+    levels, frames = _levels("running", n_bands), _frames(200, n_bands=n_bands)
+    state, rows = LevelState.zeros(2, n_bands), np.empty((200, 2, n_bands))
+    stepper = levels.stepper(state)
+    for t, row in enumerate(rows):
         if t == 9:
             for array in state:
                 array[1] = 0
-        parts.append(levels.advance_all(frames[t : t + 1], state))
-    assert np.array_equal([part[0] for part in parts], levels.normalize(frames))
-    assert np.array_equal([part[1] for part in parts[9:]], levels.normalize(frames[9:]))
+        stepper.step(frames[t : t + 1], row)
+    expected = LevelState.zeros(2, n_bands)
+    assert np.array_equal(rows[:, 0], levels.advance(frames, expected, 0))
+    assert np.array_equal(rows[9:, 1], levels.advance(frames[9:], expected, 1))
+    assert all(np.array_equal(one, other) for one, other in zip(state, expected, strict=True))
+
+
+def test_a_frame_of_another_shape_is_refused() -> None:
+    """Before an array is read, and the state stays."""
+    levels, state = _levels("running"), LevelState.zeros(2, 5)
+    stepper = levels.stepper(state)
+    for frame, out in [((1, 4), (2, 5)), ((2, 5), (2, 5)), ((1, 5), (1, 5)), ((1, 5), (2, 4))]:
+        with pytest.raises(TypeError, match=r"expected a frame \(1, F\) and rows \(N, F\)"):
+            stepper.step(np.zeros(frame), np.zeros(out))
+    with pytest.raises(TypeError, match="the states have other shapes"):
+        levels.stepper(state._replace(squares=np.zeros((2, 6))))
+    assert not state.steps.any()
 
 
 @pytest.mark.parametrize("kind", ["running", "recording"])

@@ -20,6 +20,9 @@ void bind_streaming(nanobind::module_ &m);
 // Sequence networks that are stepped, and inference that depends on no batch (sequence_streaming.cpp).
 void bind_sequence_streaming(nanobind::module_ &m);
 
+// Levels of live sound that are stepped (band_levels.cpp).
+void bind_band_levels(nanobind::module_ &m);
+
 // Windows and readout of a Forecaster (forecasting.cpp).
 void bind_forecasting(nanobind::module_ &m);
 

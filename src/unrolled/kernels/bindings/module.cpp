@@ -48,6 +48,7 @@ NB_MODULE(_compiled, m) {
     unrolled::bind_sequence(m);
     unrolled::bind_streaming(m);
     unrolled::bind_sequence_streaming(m);
+    unrolled::bind_band_levels(m);
     unrolled::bind_forecasting(m);
     m.def("matmul", matmul);
     m.def("release", unrolled::release_buffers);

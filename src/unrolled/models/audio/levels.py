@@ -14,6 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unrolled.kernels.loading import compiled
+
 Floats = NDArray[np.float64]
 
 NORMALIZATIONS = ("running", "recording")
@@ -122,7 +124,8 @@ class BandLevels:
             return np.empty_like(frames)
         before = int(state.steps[stream])
         if not before:
-            self._begin(state, stream)
+            state.peak[stream] = -np.inf
+            state.sums[stream], state.squares[stream] = self._prior
         after = before + len(frames)
         peaks = self._peaks(frames, state.peak[stream])
         z = self._above(frames, peaks)
@@ -132,23 +135,13 @@ class BandLevels:
         state.sums[stream], state.squares[stream] = sums[-1], squares[-1]
         return _scaled(z, sums / counts, squares / counts)
 
-    def advance_all(self, frame: Floats, state: LevelState) -> Floats:
-        """Compute x (N, F) of the next frame (1, F) of all streams, the same bits as `advance`."""
-        if 0 in state.steps.tolist():  # a stream begins
-            self._begin(state, state.steps == 0)
-        peaks = np.maximum(np.maximum.reduce(frame, axis=1), state.peak, out=state.peak)
-        z = self._above(frame, peaks)
-        sums, squares, steps = state.sums, state.squares, state.steps
-        sums += z
-        squares += z * z
-        steps += 1
-        counts = (steps + self.prior_frames)[:, None]
-        return _scaled(z, sums / counts, squares / counts)
+    def stepper(self, state: LevelState) -> Any:
+        """Return a stepper on the kernels, which must be there.
 
-    def _begin(self, state: LevelState, streams: int | NDArray[np.bool_]) -> None:
-        """Set the state of streams to that before their first frame."""
-        state.peak[streams] = -np.inf
-        state.sums[streams], state.squares[streams] = self._prior
+        Its `step(frame, out)` computes x (N, F) of the next frame (1, F) of all streams, to the bits of
+        `advance`, and moves their state on.
+        """
+        return compiled.LevelStepper(*state, *self._prior, self.prior_frames, self.floor, _LEAST_VARIANCE)
 
     @cached_property
     def _prior(self) -> tuple[Floats, Floats]:

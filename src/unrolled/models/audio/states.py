@@ -57,6 +57,8 @@ class AudioStates(StreamStates):
         self._frame_model = _FrameModel(model)
         self._states = SequenceStates(self._frame_model, capacity)
         self._level_state = LevelState.zeros(capacity, self.width)
+        self._level_stepper = self._levels.stepper(self._level_state)
+        self._normalized = np.empty((capacity, self.width))  # the next frame
         self.capacity = capacity
         self._streams, self._ones = np.arange(capacity), np.ones(capacity, dtype=np.int64)
         levels = {f"levels.{name}": array for name, array in self._level_state._asdict().items()}
@@ -80,8 +82,8 @@ class AudioStates(StreamStates):
         """Step all streams with the same frames (m, F); return the answers (N, m, K)."""
         N, m = self.capacity, len(frames)
         if m == 1:  # a hop of a live stream
-            normalized = self._levels.advance_all(frames, self._level_state)
-            return self._states.outputs(normalized, self._streams, self._ones)[:, None]
+            self._level_stepper.step(frames, self._normalized)
+            return self._states.outputs(self._normalized, self._streams, self._ones)[:, None]
         answers = self.step(np.concatenate([frames] * N), self._streams, m * self._ones)
         return answers.reshape(N, m, answers.shape[1])
 
