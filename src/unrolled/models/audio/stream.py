@@ -89,6 +89,7 @@ class AudioStream(SoundStream):
         hop_ms = model.features_.hop_ms
         self._hold, self._refractory = round(hold_ms / hop_ms), round(refractory_ms / hop_ms)
         self._background = model.context_.background if is_spotter else -1
+        self._window = model.context_.window if is_spotter else 0
         self._counts["held"] = -1
         self.detections: list[Detection] = []
 
@@ -98,39 +99,39 @@ class AudioStream(SoundStream):
         Raises:
             DataError: these are no numbers (n,), or one is not finite; the stream has not moved.
         """
-        frames = self._frames.feed(chunk)
-        if self._threshold is None:
+        frames, parts = self._frames.feed(chunk), []
+        if self._threshold is None or not len(frames):
             self._counts["frames"] += len(frames)
             return self._step(frames)
-        scores, start = np.empty((len(frames), len(self._model.classes_))), 0
-        while start < len(frames):
-            scores[start:] = self._hear(frames[start:])
-            end = self._first_hit(scores[start:], self._threshold)
-            if end is None:
-                break
-            self._begin_anew()
-            start += end + 1
-        return scores
+        while len(frames):
+            scores = self._hear(frames)
+            hit = self._first_hit(scores, self._threshold)
+            if hit is not None:
+                self._begin_anew()
+                scores = scores[: hit + 1]
+            parts.append(scores)
+            frames = frames[len(scores) :]
+        return _joined(parts)
 
     def _hear(self, frames: Floats) -> Floats:
         """Step the copies, and return the probabilities (m, K) of the one that began first."""
         if not self._is_spotter:
             return self._step(frames)
-        window, answers, start = self._model.context_.window, [], 0
-        while start < len(frames):
+        window, parts = self._window, []
+        while len(frames):
             turn, place = divmod(self._counts["age"], window)
             if place == 0:
                 self._clear_network_state(turn % 2)
-            part = frames[start : start + window - place]
+            part = frames[: window - place]
             self._counts["age"] += len(part)
-            answers.append(self.states.step_all(part)[self.answering])
-            start += len(part)
-        return answers[0] if len(answers) == 1 else np.concatenate(answers)
+            parts.append(self.states.step_all(part)[self.answering])
+            frames = frames[len(part) :]
+        return _joined(parts)
 
     @property
     def answering(self) -> int:
         """Place in `states` of the copy whose probabilities the last frame has."""
-        turn = max(self._counts["age"] - 1, 0) // self._model.context_.window if self._is_spotter else 0
+        turn = max(self._counts["age"] - 1, 0) // self._window if self._is_spotter else 0
         return (turn + 1) % 2 if turn else 0
 
     def reset(self) -> None:
@@ -168,6 +169,10 @@ class AudioStream(SoundStream):
                     counts["quiet_until"] = counts["frames"] + self._refractory
                 return place
         return None
+
+
+def _joined(parts: list[Floats]) -> Floats:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _check_options(classes: list[Any], threshold: Any, times_ms: dict[str, Any], ignore: Any) -> list[int]:
