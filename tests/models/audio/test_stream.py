@@ -106,6 +106,8 @@ def test_a_spotter_goes_on_from_a_snapshot(spotter_in_context: AudioClassifier) 
     stream.feed(wave[:9111])
     again = spotter_in_context.stream(stream.snapshot(), threshold=0.6)
     assert np.array_equal(again.feed(wave[9111:20000]), stream.feed(wave[9111:20000]))
+    with pytest.raises(DataError, match=r"without threshold=\. Open the stream as the snapshot was taken"):
+        spotter_in_context.stream(stream.snapshot())
 
 
 def test_a_snapshot_goes_on_to_the_same_bits(spotter: AudioClassifier) -> None:

@@ -130,7 +130,7 @@ def unpack_snapshot(blob: bytes, model: str, like: Mapping[str, NDArray[Any]]) -
     if header["arrays"] != expected:
         raise DataError(
             "snapshot: expected the state of a stream of this kind, got that of another, such as one with"
-            " another window= or adaptive=. Open the stream as the snapshot was taken."
+            " another window= or adaptive=, or without threshold=. Open the stream as the snapshot was taken."
         )
     state, start = {}, 0
     for name, dtype, shape in header["arrays"]:
