@@ -154,10 +154,16 @@ def test_whole_files_that_lack_a_part_are_refused_when_loaded(saved: Path) -> No
         _load_edited(saved, networks=1, learned=learned, version="0.0.9")
 
 
+def test_a_model_of_an_earlier_format_is_refused(saved: Path) -> None:
+    """It may read its settings otherwise, as missing="mask" did."""
+    with pytest.raises(ModelLoadError, match=r"format 4; found Forecaster, format 3\. Fit it again"):
+        _load_edited(saved, format=3)
+
+
 def test_another_estimators_folder_is_refused(tmp_path: Path) -> None:
     """Both are named."""
     save_model(tmp_path / "other", {}, {"estimator": "Classifier"}, "a card")
-    with pytest.raises(ModelLoadError, match="expected a Forecaster, format 3; found Classifier, format 3"):
+    with pytest.raises(ModelLoadError, match="expected a Forecaster, format 4; found Classifier, format 4"):
         load_model(tmp_path / "other", "Forecaster")
     with pytest.raises(
         ModelLoadError, match=r"an AudioClassifier, .* Load it with Classifier\.load\(folder\)"

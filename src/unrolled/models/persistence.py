@@ -23,7 +23,7 @@ from unrolled.train.checkpoint import select_prefix
 from unrolled.validation import check_path
 
 _TENSORS, _CONFIG, _CARD = "model.safetensors", "config.json", "README.md"
-_FORMAT = 3
+_FORMAT = 4
 
 
 class SavedField(NamedTuple):
@@ -164,9 +164,7 @@ def load_model(path: str | Path, estimator: str) -> tuple[dict[str, Tensor], dic
             )
     if (config.get("format"), config.get("estimator")) != (_FORMAT, estimator):
         saved = config.get("estimator")
-        way = (
-            "Save it again with this version" if saved == estimator else f"Load it with {saved}.load(folder)"
-        )
+        way = "Fit it again with this version" if saved == estimator else f"Load it with {saved}.load(folder)"
         raise ModelLoadError(
             f"{folder}: expected {with_article(estimator)}, format {_FORMAT}; "
             f"found {saved}, format {config.get('format')}. {way}."
