@@ -1,6 +1,6 @@
 """Words to tags: parts of speech of the English web treebank (UD-EWT), official split, simple models beside.
 
-TextTagger() as it comes, two seeds, fitted on the training part alone; settings were chosen on the
+TextTagger() as it comes, five seeds, fitted on the training part alone; settings were chosen on the
 development part. The baselines are those of `compare`, fitted on the same sentences. The accuracy on words
 that the training part lacks stands beside. Runs that are done are kept in `results/tagging.partial.json`, so
 that an interrupted run of the same commit goes on. The files lie in ud_ewt/ in the folder UNROLLED_DATA, by
