@@ -111,8 +111,8 @@ def warn_of_equal_ends(series: Sequences, who: str, *, stacklevel: int) -> None:
 def _count_runs(runs: Ints, series: Sequences) -> int:
     """Count the runs that look padded; 0 where they are not most, or are all of one length."""
     is_run = (runs >= _MIN_EQUAL_STEPS) & (runs < series.lengths)
-    alike = 2 * is_run.sum() <= len(series) or len(np.unique(runs[is_run])) == 1
-    return 0 if alike else int(is_run.sum())
+    is_usual = 2 * is_run.sum() > len(series) and len(np.unique(runs[is_run])) > 1
+    return int(is_run.sum()) if is_usual else 0
 
 
 def _equal_starts(series: Sequences) -> Ints:

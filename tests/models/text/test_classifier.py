@@ -36,6 +36,17 @@ def test_words_and_their_order_are_learned(fitted: TextClassifier, unseen_review
     assert fitted.classes_.tolist() == ["bad", "good"]
 
 
+def test_pairs_of_words_take_little_memory_with_many_classes() -> None:
+    """A million weights at most, in fewer buckets the more classes there are."""
+    texts = [f"item {k}" for k in range(300)]
+    few, many = (
+        TextClassifier(**SMALL | {"max_epochs": 1}).fit(texts, [f"{k % n}" for k in range(300)])
+        for n in (2, 150)
+    )
+    assert few.networks_[0].bigrams.weight.shape == (65_536, 2)
+    assert many.networks_[0].bigrams.weight.numel() <= 2**20
+
+
 def test_a_misspelt_word_is_read_by_its_ngrams(fitted: TextClassifier) -> None:
     """As a word that the training text lacks is."""
     assert fitted.predict(["a boringly film", "a funnyish plot"]).tolist() == ["bad", "good"]
