@@ -36,7 +36,7 @@ CLASSIFIERS: dict[str, dict[str, Any]] = {
     "rnn": {"cell": "rnn", "activation": "elu", "stem": False, "pooling": "mean"},
     "ensemble": {"n_members": 3, "pooling": "max+last"},
     "reservoir": {"solver": "reservoir", "hidden_size": 40},
-    "mask": {"missing": "mask"},
+    "mask": {"missing": "forward+mask"},
     "forward": {"missing": "forward", "stem": False},
 }
 CASES = {

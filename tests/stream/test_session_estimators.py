@@ -23,7 +23,8 @@ from unrolled.stream.store.sqlite import SQLiteStore
 def _classifier() -> Any:
     rng = np.random.default_rng(0)
     X = [rng.normal(size=(10, 3)) + slope for slope in (-1, 1) * 8]
-    model = ur.SequenceClassifier(hidden_size=7, max_epochs=2, missing="mask").fit(X, ["down", "up"] * 8)
+    model = ur.SequenceClassifier(hidden_size=7, max_epochs=2, missing="forward+mask")
+    model.fit(X, ["down", "up"] * 8)
     return model, model.predict_proba
 
 
