@@ -86,6 +86,8 @@ def test_a_background_is_a_label_of_y(chirps: Chirps, tmp_path: Path) -> None:
     X = [*X[:11], np.random.default_rng(0).normal(0, 0.01, 40000)]
     with pytest.raises(ArgumentError, match=r"background: expected a label of y, got 'noice'.*'noise'"):
         AudioClassifier(**QUICK, background="noice").fit(X, y)
+    with pytest.raises(ArgumentError, match="background: expected a label of y, got array"):
+        AudioClassifier(**QUICK, background=np.array(["noise", "up"])).fit(X, y)
     model, plain = (AudioClassifier(**QUICK, background=name).fit(X, y) for name in ("noise", None))
     assert not np.array_equal(model.predict_proba(X), plain.predict_proba(X))
     assert model.network_config_.stem_stride == 1

@@ -230,7 +230,7 @@ class AudioClassifier(AudioEstimator):
         if self.background is None:
             return None
         classes = targets.learned["classes_"].tolist()
-        if self.background not in classes:
+        if np.ndim(self.background) or self.background not in classes:
             offer = suggest_spelling(str(self.background), map(str, classes))
             raise ArgumentError(
                 f"background: expected a label of y, got {self.background!r}, which no recording has.{offer}"
