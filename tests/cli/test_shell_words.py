@@ -34,6 +34,11 @@ def test_every_line_that_begins_with_an_argument_names_its_option() -> None:
         ("Name them with unrolled.read(..., future=[...]).", "Name them with --future."),
         ("time='t', date_format='%d.%m.%Y'", "--time t, --date-format %d.%m.%Y"),
         ("-9999 in 2 rows; missing=-9999.5 reads it so", "-9999 in 2 rows; --missing -9999.5 reads it so"),
+        (
+            "missing='mask' fills a gap. Fit with missing='forward' or 'forward+mask'.",
+            "--fill mask fills a gap. Fit with --fill forward or forward+mask.",
+        ),
+        ("Fit with missing='mask', 'forward' or 'linear', or", "Fit with --fill mask, forward or linear, or"),
         ('forecast it with target="o\'clock"', "forecast it with --target 'o'\"'\"'clock'"),
         ("Or use origins=4 at most.", "Or use --origins 4 at most."),
         ("Use transform='scale'.", "Use --transform scale."),

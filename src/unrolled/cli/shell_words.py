@@ -74,6 +74,8 @@ def with_option_names(sentences: str, typed: Sequence[str] = ()) -> str:
 
 _READ_CALL = re.compile(r"(?:unrolled\.)?read\(\.\.\., ([^()]*)\)")
 _LOAD_CALL = re.compile(r"Load it with (\w+)\.load\(folder\)")
+# of sequence estimators; where series are read, missing= is --missing
+_FILLED_BY = re.compile(r"missing=((?:(?:, | or )?'(?:mask|forward|forward\+mask|linear|decay)')+)")
 _ARGUMENT = re.compile(r"(?<!['\w.])(\w+)=('[^']*'|\"[^\"]*\"|\[[^]]*\]|-?\w+(?:\.\d+)?)?(?![\w(\[=])")
 
 
@@ -89,8 +91,7 @@ def in_shell_words(sentences: str) -> str:
     """
     sentences = sentences.replace("predict(future=frame)", "--future-file PLAN.csv")
     sentences = sentences.replace("pass test=(X_test, y_test)", "name other sequences with --test FILE")
-    # of sequence estimators; where series are read, missing= is --missing
-    sentences = sentences.replace("missing='mask', 'forward' or 'linear'", "--fill mask, forward or linear")
+    sentences = _FILLED_BY.sub(lambda ways: "--fill " + ways[1].replace("'", ""), sentences)
     sentences = _LOAD_CALL.sub(_as_command, _READ_CALL.sub(r"\1", sentences))
     return _ARGUMENT.sub(_as_option, sentences)
 
