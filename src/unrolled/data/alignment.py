@@ -191,11 +191,9 @@ def align_steps(y: Any, series: Sequences, X: Any, who: str) -> Any:
 
 def _is_step_table(y: Any, series: Sequences) -> bool:
     """Tell whether y is a frame with a row a sequence and a column a step, none of them an id."""
-    columns = [str(name) for name in getattr(y, "columns", ())]
-    n_steps = int(series.lengths.max(initial=0))
-    return getattr(y, "shape", None) == (len(series), n_steps) == (len(series), len(columns)) and not (
-        set(columns) & set(series.id_names)
-    )
+    if getattr(y, "shape", None) != (len(series), series.lengths.max(initial=0)) or not hasattr(y, "columns"):
+        return False
+    return set(map(str, y.columns)).isdisjoint(series.id_names)
 
 
 def _first(y: Any) -> Any:

@@ -19,7 +19,6 @@ Ints = NDArray[np.int64]
 
 _MIN_SEQUENCES = 10  # fewer may end alike by chance
 _MIN_EQUAL_STEPS = 3
-_WITHOUT = "give the sequences without them, in a list"
 
 
 def cut_missing_ends(series: Sequences, who: str) -> Sequences:
@@ -96,11 +95,14 @@ def warn_of_equal_ends(series: Sequences, who: str, *, stacklevel: int) -> None:
     """
     if len(series) < _MIN_SEQUENCES or len(np.unique(series.lengths)) > 1:
         return
-    n_ends, n_starts = _count_runs(equal_ends(series), series), _count_runs(_equal_starts(series), series)
-    if not (n_ends or n_starts):
+    where, way = "end in", "give lengths= or put NaN there"
+    n_padded = _count_runs(equal_ends(series), series)
+    if not n_padded:
+        where, way = "begin with", "give the sequences without them, in a list"
+        n_padded = _count_runs(_equal_starts(series), series)
+    if not n_padded:
         return
-    where, way = ("end in", "give lengths= or put NaN there") if n_ends else ("begin with", _WITHOUT)
-    count = f"{n_ends or n_starts} of {quantity(len(series), 'sequence')}"
+    count = f"{n_padded} of {quantity(len(series), 'sequence')}"
     message = (
         f"{who}: {count} {where} {_MIN_EQUAL_STEPS} or more equal steps, which are read as data. If they are "
         f"padding, {way}; if they are data, give lengths= of all steps."
