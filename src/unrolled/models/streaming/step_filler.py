@@ -29,8 +29,8 @@ class StepFiller:
     """
 
     def __init__(self, how: str, means: Floats, capacity: int) -> None:
-        self._how = how
-        self.width = len(means) // (_COLUMNS_OF_MASK if how == "forward+mask" else 1)
+        self._has_mask = how == "forward+mask"
+        self.width = len(means) // (_COLUMNS_OF_MASK if self._has_mask else 1)
         self._means = means[: self.width]
         self.arrays = {
             "last_value": np.zeros((capacity, self.width)),
@@ -53,6 +53,6 @@ class StepFiller:
             has_value[which] |= ~missing
             filled[at] = np.where(has_value[which], last[which], self._means)
             since[at] = steps_since[which]
-        if self._how != "forward+mask":
+        if not self._has_mask:
             return filled
         return np.concatenate([filled, is_missing, np.log1p(since)], axis=1)
