@@ -143,9 +143,10 @@ class LogMel:
         shape, strides = (n_frames, self.window), (self.hop * wave.itemsize, wave.itemsize)
         windows: Floats = np.ndarray(shape, wave.dtype, wave.data, strides=strides)  # quicker than as_strided
         centred = windows - np.add.reduce(windows, axis=1, keepdims=True) / self.window
+        n_bins = self._n_fft // 2 + 1
         spectrum = np.empty(
-            (n_frames, self._n_fft // 2 + 1), np.complex128
-        )  # rfft needs a microsecond for it
+            (n_frames, n_bins), np.complex128
+        )  # rfft would take a microsecond more to make it
         np.fft.rfft(centred * self._hann, self._n_fft, axis=1, out=spectrum)
         power = spectrum.real**2 + spectrum.imag**2
         bins, weights, starts = self._filters

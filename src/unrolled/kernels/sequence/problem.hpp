@@ -120,7 +120,7 @@ void linear_head_backward(const LinearHead &head, const LinearHeadGradients &gra
 // Compute the loss and write its gradient. Throw std::invalid_argument for a target that is no class.
 double cross_entropy(const CrossEntropy &problem);
 
-// Compute the loss and write its gradient: a row costs less than to share it, or to select instructions.
+// Compute the loss and write its gradient, on one thread: to share the rows would take longer than they do.
 double squared_error(const SquaredError &problem);
 
 }  // namespace unrolled

@@ -27,7 +27,7 @@ _HISS = 0.5  # share of the contexts that are stationary noise
 
 
 class _Layout(NamedTuple):
-    """Where the frames of each of B recordings come from: background, a word, background."""
+    """Places of the frames of B recordings: some of the background, of a word, of the background again."""
 
     before: Tensor  # (B,) frames of background before the word
     start: Tensor  # (B,) of the word in the flat values

@@ -49,7 +49,7 @@ class EmbeddingConfig:
 
 
 class _Masks(NamedTuple):
-    """What a training step sees of the tokens (B, T) of a batch; None for all of it.
+    """Masks of the tokens (B, T) of a batch in a training step; None where it sees all of them.
 
     Args:
         is_known: (B, T, 1) false where a token loses its own vector.
