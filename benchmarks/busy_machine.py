@@ -7,8 +7,9 @@ AdamW on windows of the same series, for few steps, and not beside two busy proc
 minutes. Each runs in a process of its own, in turns, so that a busy moment of the machine slows all of them;
 `times_quiet` is the median over the turns of the time beside the quiet time of the same turn, and `cpu_s` the
 processor time of the whole process, spinning threads included.
-The weights after `ours` must be equal to the bit, quiet and busy. Last inside a CPU quota of one core, where
-the machine lets a control group be made.
+Threads share the rows of the layer, and the units of the wide one, whose weights are larger than a cache. The
+weights after `ours` must be equal to the bit, quiet and busy. Last inside a CPU quota of one core, where the
+machine lets a control group be made.
 
     python -m benchmarks.busy_machine [--toy]
 """
@@ -20,6 +21,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ from benchmarks.record import ROOT, Facts, main, print_now, table
 
 TURNS, CORES = 2, 2
 TORCH_STEPS = 4
-TASKS = ("forecaster", "classifier", "layer")
+TASKS = ("forecaster", "classifier", "layer", "wide layer")
 SIDES = ("ours", "ours, one thread", "torch")
 GROUP = Path("/sys/fs/cgroup/cpu" if Path("/sys/fs/cgroup/cpu").is_dir() else "/sys/fs/cgroup")
 _COUNT = "import os\nos.sched_setaffinity(0, {%d})\nprint('runs', flush=True)\nwhile True: pass"
@@ -162,7 +164,12 @@ def _serve(task: str, side: str, cores: list[int], toy: bool) -> None:
     import torch  # noqa: PLC0415 (only in the processes that are measured)
 
     torch.set_num_threads(1 if side == "ours, one thread" else len(cores))
-    work = {"forecaster": _forecaster, "classifier": _classifier, "layer": _layer}[task]
+    work = {
+        "forecaster": _forecaster,
+        "classifier": _classifier,
+        "layer": partial(_layer, (100, 64, 8, 128)),
+        "wide layer": partial(_layer, (12, 64, 64, 512)),
+    }[task]
     step = work("torch" if side == "torch" else "ours", toy=toy)
     for _ in sys.stdin:
         start_s, start_cpu_s = time.perf_counter(), time.process_time()
@@ -213,15 +220,18 @@ def _classifier(who: str, *, toy: bool) -> Any:
     return lambda: _train_torch(torch.from_numpy(x), one_hot, TORCH_STEPS)
 
 
-def _layer(who: str, *, toy: bool) -> Any:
+def _layer(shape: tuple[int, int, int, int], who: str, *, toy: bool) -> Any:
+    """Steps of an LSTM of a shape (T, B, F, H)."""
     import torch  # noqa: PLC0415
 
     from unrolled import nn as un  # noqa: PLC0415
 
+    T, B, F, H = shape
+
     def steps() -> list[Any]:
         torch.manual_seed(0)
-        layer = (torch.nn.LSTM if who == "torch" else un.LSTM)(8, 8 if toy else 128)
-        x = torch.randn(100, 64, 8)
+        layer = (torch.nn.LSTM if who == "torch" else un.LSTM)(F, 8 if toy else H)
+        x = torch.randn(T, B, F)
         for _ in range(1 if toy else TORCH_STEPS if who == "torch" else 60):
             layer.zero_grad()
             layer(x)[0].square().mean().backward()

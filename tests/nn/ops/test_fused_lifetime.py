@@ -32,6 +32,27 @@ def test_threads_may_change_between_the_passes() -> None:
     torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("layer", [un.LSTM, un.GRU])
+@pytest.mark.parametrize("rows", [2, 9])
+def test_no_bit_of_a_wide_layer_depends_on_the_number_of_threads(layer: type, rows: int) -> None:
+    """They share its units on a quiet machine, and one runs all on a busy one: a fit must not tell which."""
+    torch.manual_seed(0)
+    before, wide = torch.get_num_threads(), layer(24, 512)
+    x, lengths = torch.randn(7, rows, 24, requires_grad=True), torch.arange(rows) % 7 + 1
+
+    def results(threads: int) -> list[Tensor]:
+        torch.set_num_threads(threads)
+        output, state = wide(x, lengths=lengths)
+        total = output.square().sum() + (state if layer is un.GRU else state[0]).sum()
+        return [output, *torch.autograd.grad(total, [x, *wide.parameters()])]
+
+    try:
+        alone, shared = results(1), results(2)
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(one, two) for one, two in zip(alone, shared, strict=True))
+
+
 def test_concurrent_calls_do_not_mix_results() -> None:
     """As DataParallel calls replicas."""
     layer = un.GRU(F, 64)

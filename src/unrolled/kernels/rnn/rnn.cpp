@@ -92,6 +92,10 @@ private:
         const double work_per_step = a_row * steps / static_cast<double>(problem.steps) / partition_.threads;
         partition_.splits_units = (too_few || too_large) && !problem.gain_hh && !problem.starts &&
                                   work_per_step > kMinStepWork && blocks >= 2 * partition_.threads;
+        // A barrier a step is a wait for the scheduler a step where others want the processors too. One thread
+        // alone gives the same bits, but for the slope's gradient, which is summed by thread.
+        if (partition_.splits_units && !problem.slope && is_contended())
+            partition_.threads = 1, partition_.splits_units = false;
         if (!partition_.splits_units)
             partition_.threads = std::min(partition_.threads, static_cast<int>(problem.rows));
     }
