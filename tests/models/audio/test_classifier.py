@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.io import wavfile
 from sklearn.base import clone, is_classifier
@@ -86,8 +87,9 @@ def test_a_background_is_a_label_of_y(chirps: Chirps, tmp_path: Path) -> None:
     X = [*X[:11], np.random.default_rng(0).normal(0, 0.01, 40000)]
     with pytest.raises(ArgumentError, match=r"background: expected a label of y, got 'noice'.*'noise'"):
         AudioClassifier(**QUICK, background="noice").fit(X, y)
-    with pytest.raises(ArgumentError, match="background: expected a label of y, got array"):
-        AudioClassifier(**QUICK, background=np.array(["noise", "up"])).fit(X, y)
+    for value in (np.array(["noise", "up"]), pd.NA, ["noise"]):
+        with pytest.raises(ArgumentError, match="background: expected a label of y, got"):
+            AudioClassifier(**QUICK, background=value).fit(X, y)
     model, plain = (AudioClassifier(**QUICK, background=name).fit(X, y) for name in ("noise", None))
     assert not np.array_equal(model.predict_proba(X), plain.predict_proba(X))
     assert model.network_config_.stem_stride == 1

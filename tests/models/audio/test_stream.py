@@ -175,6 +175,7 @@ def test_what_cannot_stream_says_why(chirps: Chirps) -> None:
         ({"refractory_ms": 300.0}, "refractory_ms: expected a threshold beside it"),
         ({"ignore": ["down"]}, "ignore: expected a threshold beside it"),
         ({"ignore": ["hush"]}, r"ignore: expected some of the classes \['down', 'up'\], got 'hush'"),
+        ({"ignore": np.array([["up", "down"]])}, "ignore: expected some of the classes.*, got array"),
         ({"blob": "text"}, "expected the bytes of stream.snapshot"),
     ],
 )

@@ -20,7 +20,7 @@ from unrolled.errors import ArgumentError
 from unrolled.models.audio.augmentation import Augmentation
 from unrolled.models.audio.base import AudioEstimator
 from unrolled.models.audio.context import WordContext
-from unrolled.models.audio.inputs import read_audio_inputs, require_labels
+from unrolled.models.audio.inputs import is_label_among, read_audio_inputs, require_labels
 from unrolled.models.audio.levels import BandLevels
 from unrolled.models.audio.states import check_stream_rate
 from unrolled.models.audio.stream import AudioStream
@@ -230,7 +230,7 @@ class AudioClassifier(AudioEstimator):
         if self.background is None:
             return None
         classes = targets.learned["classes_"].tolist()
-        if np.ndim(self.background) or self.background not in classes:
+        if not is_label_among(self.background, classes):
             offer = suggest_spelling(str(self.background), map(str, classes))
             raise ArgumentError(
                 f"background: expected a label of y, got {self.background!r}, which no recording has.{offer}"

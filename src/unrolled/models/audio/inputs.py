@@ -65,6 +65,15 @@ def require_labels(y: Any, who: str) -> Any:
     return y
 
 
+def is_label_among(value: Any, classes: Sequence[Any]) -> bool:
+    """Tell whether a value is one of some classes; an array or pandas' NA, which == does not answer for, is none.
+
+    >>> is_label_among("hush", ["hush", "yes"]), is_label_among(np.array(["hush", "yes"]), ["hush", "yes"])
+    (True, False)
+    """
+    return isinstance(value, str | int | float | np.generic) and value in classes
+
+
 def raw_frames(recordings: Sequence[Any], features: LogMel, who: str, *, tail: int = 0) -> Sequences:
     """Compute the frames (ΣT, n_bands) of recordings, as sequences.
 

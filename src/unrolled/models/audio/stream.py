@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.models.audio.inputs import is_label_among
 from unrolled.models.audio.states import SoundStream
 from unrolled.validation import ErrorCollector, check_float
 
@@ -187,7 +188,7 @@ def _check_options(classes: list[Any], threshold: Any, times_ms: dict[str, Any],
         ignore = ()
     labels = list(ignore)
     for label in labels:
-        if label not in classes:
+        if not is_label_among(label, classes):
             faults.add(f"ignore: expected some of the classes {classes}, got {label!r}.")
     for name in (*given, *["ignore"] * bool(labels)) if threshold is None else ():
         faults.add(
