@@ -1,15 +1,17 @@
 """Recordings as estimators read them, with their labels and speakers."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.io import wavfile
 
 from unrolled.data.audio.log_mel import LogMel
 from unrolled.data.audio.recording import Recording
 from unrolled.errors import DataError
-from unrolled.models.audio.inputs import raw_frames, read_audio_inputs, require_labels
+from unrolled.models.audio.inputs import raw_frames, read_audio_inputs, require_labels, require_transcripts
 
 
 def test_labels_and_speakers_come_from_the_table_unless_given(tmp_path: Path) -> None:
@@ -26,9 +28,37 @@ def test_labels_and_speakers_come_from_the_table_unless_given(tmp_path: Path) ->
         read_audio_inputs(tmp_path / "list.csv", who="X", rate=16000, resample=False)
 
 
+@pytest.mark.parametrize(
+    ("X", "y"),
+    [
+        (["yes", "no"], [np.zeros(800), np.zeros(900)]),
+        (pd.Series(["yes", "no"]), np.zeros((2, 800))),
+        ([0, 1], [Recording(np.zeros(800), 8000)] * 2),
+        (np.array(["yes", "no"]), ["a.wav", "b.WAV"]),
+    ],
+)
+def test_labels_before_their_recordings_are_refused(X: Any, y: Any) -> None:
+    """As what they are, where the labels were looked for as files."""
+    with pytest.raises(DataError, match=r"^X: expected recordings first and their labels second"):
+        read_audio_inputs(X, y, who="X", rate=8000, resample=False)
+    with pytest.raises(DataError, match=r"Call it with \(recordings, transcripts\)"):
+        read_audio_inputs(X, y, who="X", rate=8000, resample=False, transcripts=True)
+
+
+def test_recordings_before_their_labels_are_read_in_any_form() -> None:
+    """A column of labels is none of samples, and a generator loses no recording."""
+    waves = [np.zeros(800), np.ones(900)]
+    column = np.array([["yes"], ["no"]])
+    for X, y in ((waves, column), ([wave.tolist() for wave in waves], column), (iter(waves), iter("ab"))):
+        assert len(read_audio_inputs(X, y, who="X", rate=8000, resample=False).recordings) == 2
+
+
 def test_missing_labels_are_asked_for() -> None:
     """With the two ways to give them."""
     assert require_labels([1], "y") == [1]
+    assert require_transcripts(["a"], "y") == ["a"]
+    with pytest.raises(DataError, match=r"y: expected transcripts, got none\. Pass them, or a table"):
+        require_transcripts(None, "y")
     with pytest.raises(DataError, match=r"y: expected labels, got none\. Pass them, or a folder"):
         require_labels(None, "y")
 

@@ -21,6 +21,7 @@ from unrolled.validation import check_int, check_path
 Floats = NDArray[np.float64]
 
 _MAX_CHANNELS = 64  # a second axis that is longer is time
+_USUAL_CHANNELS = 8  # fewer samples than any window has
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -91,10 +92,11 @@ class Recording:
 def _one_channel(data: Any, who: str) -> tuple[NDArray[Any], int]:
     """Validate samples (N,) or (N, C), and average the channels; their number beside."""
     array = samples_array(data)
-    if array.dtype.kind not in "fiu" and array.size:
+    if array.dtype.kind not in "fiu":
+        of_what = array.dtype if array.size else "items of unlike shapes"
         raise DataError(
             f"{who}: expected numbers, the samples (N,) or (N, channels), got {type(data).__name__} of "
-            f"{array.dtype}. Pass an array of numbers, or the path of a file."
+            f"{of_what}. Pass an array of numbers, or the path of a file; labels and transcripts go into y."
         )
     if array.ndim not in (1, 2):
         raise DataError(f"{who}: expected samples (N,) or (N, channels), got shape {array.shape}.")
@@ -164,8 +166,9 @@ def as_recordings(X: Any, *, who: str, rate: int | None = None, resample: bool =
     others = [item for item in items if item.rate != target]
     if others and not resample:
         of_others = "as the model has" if rate is not None else "as the first has"
+        rates = " or ".join(f"{each:,}" for each in dict.fromkeys(item.rate for item in others))
         raise DataError(
-            f"{who}: expected {target:,} samples a second, {of_others}, got {others[0].rate:,} in "
+            f"{who}: expected {target:,} samples a second, {of_others}, got {rates} in "
             f"{quantity(len(others), 'recording')}, the first of them {others[0].name}. Pass "
             "resample=True to convert them."
         )
@@ -191,12 +194,19 @@ def list_recordings(X: Any, who: str) -> list[Any]:
             f"{type(X).__name__}."
         )
     items = list(X)
-    if items and all(isinstance(item, int | float | np.number) for item in items[:9]):
+    if (items and all(isinstance(item, int | float | np.number) for item in items[:9])) or _is_one(X):
         raise DataError(
             f"{who}: expected a list of recordings, got the samples of one. A single recording is given as "
             "[x]."
         )
     return items
+
+
+def _is_one(X: Any) -> bool:
+    """Tell whether an array is one recording (N, channels), and not many of so few samples."""
+    if not hasattr(X, "dtype") or np.ndim(X) != 2 or samples_array(X).dtype.kind not in "fiu":
+        return False
+    return bool(X.shape[1] <= _USUAL_CHANNELS < X.shape[0])
 
 
 def _as_recording(x: Any, i: int, who: str, rate: int | None) -> Recording:

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from unrolled.data.audio.log_mel import LogMel
-from unrolled.data.audio.read import LabelledRecordings, read_recordings
-from unrolled.data.audio.recording import RecordingList, as_recordings
+from unrolled.data.audio.read import AUDIO_SUFFIXES, LabelledRecordings, read_recordings
+from unrolled.data.audio.recording import Recording, RecordingList, as_recordings
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
+
+_MOST_LABELS = 8  # of one recording; an array that is longer holds samples
 
 
 class AudioInputs(NamedTuple):
@@ -41,6 +43,7 @@ def read_audio_inputs(
     Raises:
         ArgumentError, DataError, MissingDependencyError: as both raise.
     """
+    _require_recordings_first(X, y, who, "transcripts" if transcripts else "labels")
     if isinstance(X, str | Path):
         X = read_recordings(X, transcripts=transcripts)
     notes: tuple[str, ...] = ()
@@ -54,6 +57,27 @@ def read_audio_inputs(
     return AudioInputs(recordings, y, groups)
 
 
+def _require_recordings_first(X: Any, y: Any, who: str, beside: str) -> None:
+    """Refuse recordings that were passed as y, whose labels or transcripts were passed as X."""
+    first_x, first_y = (
+        next(iter(each), None) if hasattr(each, "__len__") and not isinstance(each, str) else None
+        for each in (X, y)
+    )
+    is_label = isinstance(first_x, str | int | float | np.generic)
+    if is_label and not _is_recording(first_x) and _is_recording(first_y):
+        raise DataError(
+            f"{who}: expected recordings first and their {beside} second, got them the other way round. "
+            f"Call it with (recordings, {beside})."
+        )
+
+
+def _is_recording(item: Any) -> bool:
+    """Tell samples, a Recording and the path of a sound from a label or a transcript."""
+    if isinstance(item, str | Path):
+        return str(item).lower().endswith(AUDIO_SUFFIXES)
+    return isinstance(item, Recording) or (hasattr(item, "dtype") and np.size(item) > _MOST_LABELS)
+
+
 def require_labels(y: Any, who: str) -> Any:
     """Return labels, if there are any.
 
@@ -62,6 +86,20 @@ def require_labels(y: Any, who: str) -> Any:
     """
     if y is None:
         raise DataError(f"{who}: expected labels, got none. Pass them, or a folder whose folders are labels.")
+    return y
+
+
+def require_transcripts(y: Any, who: str) -> Any:
+    """Return transcripts, if there are any.
+
+    Raises:
+        DataError: there are none, neither given nor those of a table.
+    """
+    if y is None:
+        raise DataError(
+            f"{who}: expected transcripts, got none. Pass them, or a table with a column of paths and one of "
+            "texts."
+        )
     return y
 
 
