@@ -73,6 +73,7 @@ def test_a_percentage_of_given_decimals_has_its_sign_on_demand() -> None:
     assert percent(0.95, 1) == "95.0 %"
     assert percent(0.0073, 2, signed=True) == "+0.73 %"
     assert percent(-0.0073, 2, signed=True) == "-0.73 %"
+    assert percent(-1e-16, 1) == percent(-0.0, 1) == "0.0 %"
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,7 @@ def percent(share: float | None, decimals: int | None = None, *, signed: bool = 
         return UNDEFINED
     if not math.isfinite(share):
         return "unknown"
+    share = 0.0 if abs(share) < 1e-9 else share  # no minus before a zero of rounding
     near_an_end = 0 < share < 0.095 or 0.905 < share < 1
     text = f"{100 * share:{'+' if signed else ''},.{int(near_an_end) if decimals is None else decimals}f}"
     return f"{text.removesuffix('.0') if decimals is None else text} %"

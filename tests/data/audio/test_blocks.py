@@ -40,6 +40,19 @@ def test_flac_is_decoded_block_by_block(tmp_path: Path) -> None:
     assert np.array_equal(np.concatenate(blocks), read_recording(tmp_path / "a.flac").wave())
 
 
+def test_a_cut_mp3_is_refused_at_its_end(tmp_path: Path) -> None:
+    """After the blocks that it has; a whole one is read as it is at once."""
+    soundfile = pytest.importorskip("soundfile", reason="decodes mp3")
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, _noise(250_000), 8000)
+    assert np.array_equal(np.concatenate(list(open_recording(path))), read_recording(path).wave())
+    path.write_bytes(path.read_bytes()[:40_000])
+    blocks = iter(open_recording(path))
+    assert len(next(blocks)) == 80_000
+    with pytest.raises(DataError, match=r"a\.mp3: expected a whole recording, got one that is cut"):
+        list(blocks)
+
+
 def test_a_mapped_file_needs_the_memory_of_a_block(tmp_path: Path) -> None:
     """Not of all its samples, which would be 16 MB as float64."""
     wavfile.write(tmp_path / "long.wav", 8000, np.zeros(2_000_000, np.int16))

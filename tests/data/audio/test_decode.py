@@ -104,10 +104,21 @@ def test_a_cut_flac_and_an_unknown_codec_are_refused() -> None:
     """Soundfile's reason stands in the sentence."""
     with pytest.raises(DataError, match="FLAC that cannot be decoded"):
         decode_audio(_written("PCM_16", form="FLAC")[:50], "a.flac")
+    with pytest.raises(DataError, match=r"got Ogg that cannot be decoded( \([^<>]*\))?\. Copy"):
+        decode_audio(_written("VORBIS", form="OGG")[:2000], "a.ogg")
     content = bytearray(_written("PCM_16"))
     content[20:22] = struct.pack("<H", 0x1234)
     with pytest.raises(DataError, match="cannot be decoded"):
         decode_audio(bytes(content), "a.wav")
+
+
+def test_an_mp3_cut_between_frames_is_refused() -> None:
+    """By the count in its head; what is left of it can be decoded."""
+    content = _written("MPEG_LAYER_III", np.sin(np.arange(40_000) / 9), "MP3")
+    assert len(decode_audio(content, "a.mp3")[0]) == 40_000
+    for share in (0.3, 0.9):
+        with pytest.raises(DataError, match=r"a\.mp3: expected a whole recording, got one that is cut \("):
+            decode_audio(content[: int(share * len(content))], "a.mp3")
 
 
 def test_samples_of_64_bits_are_scaled(monkeypatch: pytest.MonkeyPatch) -> None:

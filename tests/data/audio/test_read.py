@@ -155,6 +155,14 @@ def test_transcripts_stay_as_they_are_written(
     assert read.labels.tolist() == [expected]
 
 
+def test_a_table_without_a_header_is_refused(word_folder: Path) -> None:
+    """Its first recording would be taken for the names of the columns."""
+    path = word_folder / "list.csv"
+    path.write_text("no/0.wav,first\nno/1.wav,second\nyes/0.wav,third\n")
+    with pytest.raises(DataError, match=r"list\.csv: expected a header in the first row, got the path 'no/0"):
+        read_recordings(path, transcripts=True)
+
+
 def test_a_table_of_paths_alone_has_no_transcripts(word_folder: Path) -> None:
     """And a missing one is named with its row."""
     (word_folder / "list.csv").write_text("path\nlow/0.wav\n")

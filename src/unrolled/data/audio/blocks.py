@@ -10,9 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.audio.decode import WAV, import_soundfile, map_wav, sound_kind
+from unrolled.data.audio.decode import (
+    MP3_HEAD_BYTES,
+    WAV,
+    import_soundfile,
+    map_wav,
+    require_all_frames,
+    sound_kind,
+    undecodable,
+)
 from unrolled.data.audio.recording import Recording, read_recording
-from unrolled.errors import DataError
 from unrolled.validation import check_path
 
 Floats = NDArray[np.float64]
@@ -42,8 +49,14 @@ class RecordingBlocks:
 
     def _blocks(self, size: int) -> Iterator[NDArray[Any]]:
         if self.samples is None:
+            with self.path.open("rb") as content:
+                head, n_read = content.read(MP3_HEAD_BYTES), 0
             with _open_soundfile(self.path) as file:
-                yield from file.blocks(size, dtype="float32", always_2d=True)
+                # not file.blocks, which goes on with old samples after the end of a cut file
+                while len(block := file.read(size, dtype="float32", always_2d=True)):
+                    n_read += len(block)
+                    yield block
+                require_all_frames(str(self.path), n_read, file.frames, head)
         else:
             for start in range(0, len(self.samples), size):
                 yield np.asarray(self.samples[start : start + size])
@@ -83,7 +96,4 @@ def _open_soundfile(path: Path) -> Any:
     try:
         return soundfile.SoundFile(str(path))
     except (RuntimeError, TypeError) as fault:  # libsndfile's own
-        raise DataError(
-            f"{path}: expected a whole recording, got one that cannot be decoded ({fault}). Copy or write it "
-            "again."
-        ) from fault
+        raise undecodable(str(path), "one", fault) from fault

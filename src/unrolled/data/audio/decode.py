@@ -24,6 +24,7 @@ _OTHERS = (  # beginnings of what soundfile reads
 )
 _UNKNOWN_SIZES = (0, 0xFFFFFFFF, 0x7FFFF024, 0x80000024)  # what ffmpeg, sox and arecord write into a pipe
 _WAV_FAULTS = (ValueError, EOFError, struct.error, ZeroDivisionError, UnboundLocalError, TypeError)
+MP3_HEAD_BYTES = 1 << 16  # that hold the count of its frames, if it has one
 _INSTALL = 'pip install "unrolled[audio]"'
 
 
@@ -90,6 +91,8 @@ def _decode_wav(content: bytes, who: str) -> tuple[NDArray[Any], int]:
             if "Unknown wave file format" in str(fault):  # A-law, µ-law, ADPCM
                 return _decode_others(content, who, "wav of a kind that is no PCM")
             raise _cut(who, fault) from fault
+        except struct.error as fault:
+            raise _cut(who, "its header ends early") from fault
         except _WAV_FAULTS as fault:
             raise _cut(who, fault) from fault
     if any("EOF" in str(each.message) for each in caught):
@@ -110,13 +113,36 @@ def _cut(who: str, fault: Any) -> DataError:
 def _decode_others(content: bytes, who: str, kind: str) -> tuple[NDArray[Any], int]:
     soundfile = import_soundfile(who, kind)
     try:
-        samples, rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
+        with soundfile.SoundFile(io.BytesIO(content)) as file:
+            samples, rate, n_frames = file.read(dtype="float32", always_2d=True), file.samplerate, file.frames
     except (RuntimeError, TypeError) as fault:  # libsndfile's own
-        raise DataError(
-            f"{who}: expected a whole recording, got {kind} that cannot be decoded ({fault}). Copy or "
-            "write it again."
-        ) from fault
+        raise undecodable(who, kind, fault) from fault
+    require_all_frames(who, len(samples), n_frames, content[:MP3_HEAD_BYTES])
     return samples, int(rate)
+
+
+def undecodable(who: str, kind: str, fault: Exception) -> DataError:
+    """Make the error of a file that libsndfile cannot decode, with its reason where it names one."""
+    reason = str(getattr(fault, "error_string", fault)).strip(" .")  # the whole names an object in memory
+    reason = f" ({reason})" if reason else ""
+    return DataError(
+        f"{who}: expected a whole recording, got {kind} that cannot be decoded{reason}. Copy or write it "
+        "again."
+    )
+
+
+def require_all_frames(who: str, n_read: int, n_frames: int, head: bytes) -> None:
+    """Pass unless an MP3 whose first bytes count its frames ended before: nothing else says that it is cut.
+
+    Raises:
+        DataError: it is cut.
+    """
+    is_counted = any(name in head for name in (b"Xing", b"Info"))
+    if is_counted and n_read < n_frames:
+        raise DataError(
+            f"{who}: expected a whole recording, got one that is cut ({n_read:,} of {n_frames:,} samples). "
+            "Copy or write it again."
+        )
 
 
 def import_soundfile(who: str, kind: str) -> Any:
