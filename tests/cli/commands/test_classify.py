@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from unrolled.models.forecasting.forecaster import Forecaster
 from unrolled.models.sequence.classifier import SequenceClassifier
 
 Run = Callable[..., Any]
@@ -198,6 +199,15 @@ def test_a_refusal_is_one_sentence(unrolled: Run, kinds: Any, tmp_path: Path, ca
     assert answer.err.startswith(sentence)
     assert answer.err.count("\n") == 1
     assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def test_a_folder_beside_a_model_of_another_kind_names_its_command(unrolled: Run, tmp_path: Path) -> None:
+    """And not the folder, which that command reads."""
+    (tmp_path / "calls").mkdir()
+    Forecaster(1, hidden_size=2, max_steps=1).fit(np.arange(60.0)).save(tmp_path / "flow")
+    answer = unrolled("classify", "calls", "--model", "flow")
+    assert answer.status == 2
+    assert "Read it with unrolled forecast --model" in answer.err
 
 
 def _block(count: int, seed: int) -> tuple[Any, Any]:

@@ -107,7 +107,7 @@ def classify_command(
         if reads_as_texts(train, text, model):
             predict_texts(train, text, columns.label, model, output, json=json)
             return
-        _predict_sequences(columns.read(train, "test"), model, output, json=json)
+        _predict_sequences(train, columns, model, output, json=json)
         return
     outputs = OutputPaths(output, report, save, json)
     if has_recordings:
@@ -140,12 +140,15 @@ def _classify_sequences(
     compare_and_write(model, _examples(train), None if test is None else _examples(test), folds, outputs)
 
 
-def _predict_sequences(labelled: Labelled, folder: str, output: str | None, *, json: bool) -> None:
-    """Predict the classes of a file's sequences with a saved model."""
+def _predict_sequences(
+    file: str, columns: SequenceColumns, folder: str, output: str | None, *, json: bool
+) -> None:
+    """Predict the classes of a file's sequences with a saved model, which says first if it is another."""
     from unrolled.cli import output as out
     from unrolled.models.sequence.classifier import SequenceClassifier
 
     model = SequenceClassifier.load(folder)
+    labelled = columns.read(file, "test")
     out.print_notes(labelled.sequences)
     predict_and_write(model, _examples(labelled), output, json=json)
 
