@@ -20,6 +20,7 @@ from unrolled.models.parameters import (
     NotUsed,
     RandomState,
     UnusedBeside,
+    Verbosity,
     draw_seed,
     parameter_constraints,
     parameter_defaults,
@@ -32,7 +33,7 @@ from unrolled.models.text.tagger import TextTagger
 from unrolled.models.text.translation.translator import Translator
 
 ESTIMATORS = (Forecaster, SequenceClassifier, SequenceRegressor, SequenceTagger)
-UNCONSTRAINED = {"verbose", "class_weight"}  # anything is true or false; weights depend on the classes of y
+UNCONSTRAINED = {"class_weight"}  # weights depend on the classes of y
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,12 @@ UNCONSTRAINED = {"verbose", "class_weight"}  # anything is true or false; weight
             "one of last, mean",
         ),
         (Boolean(), [True, np.False_], [1, "yes", None], "True or False"),
+        (
+            Verbosity(),
+            [True, np.False_, 0, np.int64(2)],
+            ["no", np.array([1]), 0.5, -1],
+            "True, False or None",
+        ),
         (Device(), ["cpu"], ["cdua", 0], "the name of one that torch can use here"),
         (NotUsed("nothing is pooled"), [], ["last"], "nothing is pooled; got 'last'"),
     ],

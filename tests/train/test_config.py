@@ -36,6 +36,7 @@ def test_by_default_nothing_takes_part_and_nobody_is_told() -> None:
     """No hook, no checkpoint, no progress line, no callback."""
     assert set(vars(NO_HOOKS).values()) == {None}
     assert (SILENT.checkpoint, SILENT.verbose, SILENT.callbacks) == (None, False, ())
+    assert Monitor.from_arguments(None, (), verbose=0).verbose is False  # as scikit-learn has it
 
 
 def test_numbers_of_a_config_are_those_of_python() -> None:

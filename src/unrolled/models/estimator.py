@@ -21,6 +21,7 @@ from unrolled.models.parameters import (
     RandomSource,
     RandomState,
     UnusedBeside,
+    Verbosity,
     check_parameters,
     draw_seed,
     parameter_defaults,
@@ -156,7 +157,7 @@ class NetworkEstimator(Estimator):
     learning_rate: Annotated[float, FloatRange(above=0)]
     random_state: Annotated[RandomSource, RandomState()]
     device: Annotated[str, Device()]
-    verbose: bool | None
+    verbose: Annotated[bool | None, Verbosity()]
     networks_: tuple[Any, ...]
     history_: History
     seconds_: float

@@ -99,6 +99,16 @@ class Boolean(Constraint):
 
 
 @dataclass(frozen=True)
+class Verbosity(Constraint):
+    """Boolean, or a whole number as scikit-learn has it, 0 for silence."""
+
+    def check(self, name: str, value: Any) -> None:
+        """Pass if `value` is a boolean or a number from 0 on."""
+        if not isinstance(value, bool | np.bool_ | int | np.integer) or value < 0:
+            raise ArgumentError(f"{name}: expected True, False or None, got {value!r}.")
+
+
+@dataclass(frozen=True)
 class Device(Constraint):
     """Name of a device that torch can use here."""
 

@@ -177,7 +177,7 @@ class Monitor:
             got, way = (wrong[0], "Leave it out") if wrong else (callbacks, "Put it in a list")
             faults.add(f"callbacks: expected a list of functions, got {got!r}. {way}.")
         faults.raise_if_any()
-        return cls(folder, verbose, functions)
+        return cls(folder, None if verbose is None else bool(verbose), functions)
 
 
 NO_HOOKS, SILENT = TrainingHooks(), Monitor()
