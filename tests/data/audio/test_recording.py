@@ -83,7 +83,7 @@ def test_rates_that_differ_are_refused_or_converted_when_told(tone: Tone) -> Non
         DataError, match=r"X: expected 8,000 .*, as the first has, got 16,000 in 1 recording.*b\.wav"
     ):
         as_recordings(X, who="X")
-    with pytest.raises(DataError, match="expected 44,100 .*, as the model has, got 8,000 or 16,000 in 2 rec"):
+    with pytest.raises(DataError, match=r"expected 44,100 .*, as the model has, got 8,000 or 16,000 in 2"):
         as_recordings(X, who="X", rate=44100)
     recordings = as_recordings(X, who="X", resample=True)
     assert [(each.rate, len(each)) for each in recordings] == [(8000, 1600)] * 2

@@ -147,8 +147,8 @@ def _read_table(
         )
     if column.lower().endswith(AUDIO_SUFFIXES):
         raise DataError(
-            f"{path.name}: expected a header in the first row, got the path {column!r}, whose recording would "
-            "be left out. Write one above it, such as path,label."
+            f"{path.name}: expected a header in the first row, got the path {column!r}, whose recording "
+            "would be left out. Write one above it, such as path,label."
         )
     if label == column:
         raise DataError(f"{path.name}: expected a column of labels, got {label!r}, the paths. Name another.")

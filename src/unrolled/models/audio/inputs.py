@@ -104,7 +104,7 @@ def require_transcripts(y: Any, who: str) -> Any:
 
 
 def is_label_among(value: Any, classes: Sequence[Any]) -> bool:
-    """Tell whether a value is one of some classes; an array or pandas' NA, which == does not answer for, is none.
+    """Tell whether a value is one of some classes; an array or pandas' NA, of which == is no answer, is none.
 
     >>> is_label_among("hush", ["hush", "yes"]), is_label_among(np.array(["hush", "yes"]), ["hush", "yes"])
     (True, False)

@@ -360,8 +360,8 @@ class Transcriber(AudioEstimator):
         return self.network_config_.stem_stride * self.frame_s_  # type: ignore[no-any-return]
 
     def _read_pairs(self, X: Any, y: Any) -> tuple[RecordingList, list[str]]:
-        inputs = self._read(X, y)
-        return inputs.recordings, as_transcripts(require_transcripts(inputs.y, _Y), len(inputs.recordings), _Y)
+        recordings, y, _ = self._read(X, y)
+        return recordings, as_transcripts(require_transcripts(y, _Y), len(recordings), _Y)
 
     def _read(self, X: Any, y: Any = None) -> AudioInputs:
         return read_audio_inputs(
