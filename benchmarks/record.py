@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,14 @@ _PARTS = ("torch", "numpy", "pandas", "statsforecast")
 Facts = dict[str, Any]
 
 
-def main(run: Callable[[bool], Facts]) -> None:
-    """Run a benchmark from the command line."""
+def main(run: Callable[..., Facts]) -> None:
+    """Run a benchmark from the command line.
+
+    Args:
+        run: takes whether it is a toy; one that also takes `only`, beginnings of names, can measure some of
+            its rows and keep the others.
+    """
+    has_parts = "only" in signature(run).parameters
     module = sys.modules[run.__module__]
     name = Path(str(module.__file__)).stem
     parser = argparse.ArgumentParser(
@@ -44,12 +51,20 @@ def main(run: Callable[[bool], Facts]) -> None:
         default=name,
         help="of the file in results/: a second machine's numbers stand beside the first's",
     )
+    if has_parts:
+        parser.add_argument(
+            "--only",
+            action="append",
+            default=[],
+            metavar="PART",
+            help="measure what begins so; the other rows stay as they are in results/",
+        )
     given = parser.parse_args()
     toy = given.toy
     if Path(given.name).name != given.name or (toy and given.name != name):
         parser.error("--name: a name in results/, of a run that is written; not with --toy.")
     start_s = time.perf_counter()
-    facts = run(toy)
+    facts = run(toy, given.only) if has_parts else run(toy)
     if not toy:
         record = {**machine(), "seconds": round(time.perf_counter() - start_s, 1), **facts}
         text = json.dumps(record, indent=2) + "\n"

@@ -15,20 +15,23 @@ prompts: the sentences of Debian's asterisk-core-sounds-en-wav, one speaker, in 
 fifth, drawn by a hash of the name, is tested. Beside it stands pocketsphinx, whose model was trained on much
 other speech, where it is installed. Left out where the package is not.
 
-`left_out` in the results names the tasks and seeds of this list that were not run. Fits that are done are
-kept in `results/transcription.partial.json`, and one that is interrupted resumes. fsdd/ and multi30k/ lie in
-the folder UNROLLED_DATA, by default ../shared/data.
+`left_out` in the results names the tasks and seeds of this list that were not run. `--only` measures some of
+them and keeps the other rows of the results; each row names the commit that it was measured at. Fits that
+are done are kept in `results/transcription.partial.json`, and one that is interrupted resumes. fsdd/ and
+multi30k/ lie in the folder UNROLLED_DATA, by default ../shared/data.
 
-    python -m benchmarks.transcription [--toy]
+    python -m benchmarks.transcription [--toy] [--only prompts] [--only "captions: seed 1"]
 """
 
 import gzip
 import hashlib
+import json
 import re
 import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,6 +51,7 @@ RATE = 8000
 DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 KNOWN = "digits, known voices"
+TASKS = ("captions", KNOWN, *(f"digits, {speaker} unheard" for speaker in SPEAKERS), "prompts")
 PROMPTS = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
 PROMPT_TEXTS = Path("/usr/share/doc/asterisk-core-sounds-en/core-sounds-en.txt.gz")
 TOY: dict[str, Any] = {"hidden_size": 4, "num_layers": 1, "max_epochs": 1}
@@ -68,40 +72,63 @@ class Task(NamedTuple):
     test: Pairs
 
 
-def run(toy: bool) -> Facts:
-    tasks = available_tasks(toy)
-    known = [name for name in tasks if "unheard" not in name]
-    names = [f"{name}: seed {seed}" for seed in range(1 if toy else SEEDS) for name in known]
-    names += [f"{name}: seed 0" for name in tasks if name not in known]
+def run(toy: bool, only: Sequence[str] = ()) -> Facts:
+    fits = [
+        f"{task}: seed {seed}" for task in TASKS for seed in range(1 if toy or "unheard" in task else SEEDS)
+    ]
+    here = [fit for fit in fits if task_of(fit) in available_tasks(toy)]
+    names = [fit for fit in here if not only or fit.startswith(tuple(only))]
     kept_in = None if toy else RESULTS / "transcription.partial.json"
-    rows: list[Facts] = []
+    rows, beside = earlier_rows() if only else ({}, {})
     for row in resumed(names, partial(measure, toy=toy), kept_in):
-        rows.append(row)
-        print_now(table(rows).splitlines()[-1])
-    print_now("\n" + table(rows))
+        rows[row_name(row)] = row
+        print_now(table([row]))
     if not toy:
         shutil.rmtree(checkpoints(), ignore_errors=True)
-    left_out = [name for name in ("captions", "prompts") if name not in tasks]
+    for row in rivals(list(dict.fromkeys(map(task_of, names))), toy):
+        beside[row_name(row)] = row
+    for part in (rows, beside):
+        print_now("\n" + table(list(part.values())))
     return {
         "threads": torch.get_num_threads(),
-        "left_out": left_out,
-        "rows": rows,
-        "rivals": rivals(tasks, toy),
+        "left_out": [fit for fit in fits if fit not in rows],
+        "rows": [rows[fit] for fit in fits if fit in rows],
+        "rivals": sorted(beside.values(), key=lambda row: TASKS.index(row["task"])),
     }
+
+
+def earlier_rows() -> tuple[dict[str, Facts], dict[str, Facts]]:
+    """Read the rows and the rivals of the results so far, by their names; none where there are no results."""
+    path = RESULTS / "transcription.json"
+    if not path.exists():
+        return {}, {}
+    record = json.loads(path.read_text(encoding="utf-8"))
+    rows, beside = (
+        {row_name(row): {**row, "commit": row.get("commit", record["commit"])} for row in record[part]}
+        for part in ("rows", "rivals")
+    )
+    return rows, beside
+
+
+def row_name(row: Facts) -> str:
+    return f"{row['task']}: {row['model']}"
+
+
+def task_of(fit: str) -> str:
+    return fit.split(": seed ", maxsplit=1)[0]
 
 
 def available_tasks(toy: bool) -> list[str]:
     """Name the tasks whose data are here."""
-    names = [KNOWN, *(f"digits, {speaker} unheard" for speaker in (SPEAKERS[:1] if toy else SPEAKERS))]
     if toy:
-        return names
-    has_prompts = PROMPTS.is_dir() and PROMPT_TEXTS.exists()
-    return names + ["captions"] * bool(shutil.which("espeak-ng")) + ["prompts"] * has_prompts
+        return [KNOWN, f"digits, {SPEAKERS[0]} unheard"]
+    has = {"captions": bool(shutil.which("espeak-ng")), "prompts": PROMPTS.is_dir() and PROMPT_TEXTS.exists()}
+    return [task for task in TASKS if has.get(task, True)]
 
 
 def measure(name: str, *, toy: bool) -> Facts:
     """Fit one seed on one task, and score it on what was left out."""
-    task_name, seed = name.split(": seed ")
+    task_name, seed = task_of(name), name.split(": seed ")[1]
     task = make_task(task_name, toy)
     model = Transcriber(rate=RATE, random_state=int(seed), verbose=False, **(TOY if toy else {}))
     start_s, cpu_s = time.perf_counter(), time.process_time()
@@ -128,7 +155,6 @@ def rivals(tasks: list[str], toy: bool) -> list[Facts]:
         rows.append(scores(name, "nearest recording", nearest, task.test))
         if name == "prompts" and (texts := pocketsphinx_texts(task.test.recordings)):
             rows.append(scores(name, "pocketsphinx", texts, task.test))
-    print_now("\n" + table(rows))
     return rows
 
 
@@ -141,6 +167,7 @@ def scores(task: str, model: str, texts: list[str], test: Pairs) -> Facts:
         "cer": round(rates.character_error_rate, 4),
         "exact": round(rates.n_right / rates.n_texts, 4),
         "tested": rates.n_texts,
+        "commit": commit(),
     }
 
 

@@ -184,6 +184,41 @@ def test_a_rival_lives_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch, 
             worker.answers()
 
 
+def test_rows_that_are_not_measured_again_keep_their_commit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`--only` replaces the rows that it names, and says what is still left out."""
+    record, module = _module("record", monkeypatch), _module("transcription", monkeypatch)
+    row = {"task": "captions", "model": "seed 0", "wer": 0.5}
+    earlier = {"commit": "old", "rows": [row], "rivals": [{**row, "model": "nearest recording"}]}
+    (tmp_path / "transcription.json").write_text(json.dumps(earlier))
+    for each in (record, module):
+        monkeypatch.setattr(each, "RESULTS", tmp_path)
+    monkeypatch.setattr(record, "ROOT", tmp_path)
+    monkeypatch.setattr(record, "machine", lambda: {"commit": "new"})
+    monkeypatch.setattr(module, "available_tasks", lambda toy: [module.KNOWN, "captions"])
+    monkeypatch.setattr(module, "rivals", lambda tasks, toy: [])
+    fit = lambda name, toy: {  # noqa: E731
+        "task": module.task_of(name), "model": f"seed {name[-1]}", "wer": 0.1, "commit": "new",
+    }  # fmt: skip
+    monkeypatch.setattr(module, "measure", fit)
+    monkeypatch.setattr(
+        sys, "argv", ["transcription", "--only", "captions: seed 1", "--only", "digits, known"]
+    )
+    module.main(module.run)
+    written = json.loads((tmp_path / "transcription.json").read_text())
+    of = {f"{row['task']}: {row['model']}": row["commit"] for row in written["rows"]}
+    assert of == {
+        "captions: seed 0": "old",
+        "captions: seed 1": "new",
+        f"{module.KNOWN}: seed 0": "new",
+        f"{module.KNOWN}: seed 1": "new",
+    }
+    assert [row["commit"] for row in written["rivals"]] == ["old"]
+    assert written["left_out"][0].endswith("unheard: seed 0")
+    assert written["left_out"][-1] == "prompts: seed 1"
+
+
 @pytest.mark.parametrize("name", ["frameworks", "epoch", "fit_time"])
 def test_absent_rivals_are_told_in_a_sentence(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
