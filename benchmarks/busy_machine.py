@@ -19,7 +19,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -164,7 +164,7 @@ def _serve(task: str, side: str, cores: list[int], toy: bool) -> None:
     import torch  # noqa: PLC0415 (only in the processes that are measured)
 
     torch.set_num_threads(1 if side == "ours, one thread" else len(cores))
-    work = {
+    work: Callable[..., Any] = {
         "forecaster": _forecaster,
         "classifier": _classifier,
         "layer": partial(_layer, (100, 64, 8, 128)),
