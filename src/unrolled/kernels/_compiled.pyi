@@ -68,7 +68,13 @@ def readout_backward(
     operands: tuple[Any, ...], threads: int, saved: Any, gradients: tuple[Any, ...], /
 ) -> bool: ...
 def gather_windows(
-    rows: tuple[Any, ...], places: tuple[Any, ...], window: int, limit: float, arrays: tuple[Any, ...], /
+    rows: tuple[Any, ...],
+    places: tuple[Any, ...],
+    window: int,
+    limit: float,
+    threads: int,
+    arrays: tuple[Any, ...],
+    /,
 ) -> bool: ...
 
 # Stacked layers that are stepped; FloatStepper and DoubleStepper by the type of their numbers. As above.

@@ -112,11 +112,11 @@ bool describe_series(const nb::tuple &rows, SeriesRows &series) {
 // `places`: ends, steps back, cuts, then the offsets of references, recent levels and anchors; the second and
 // the last with two axes. `arrays`: in the order of WindowArrays of nn/ops/forecasting.py.
 bool gather(const nb::tuple &rows, const nb::tuple &places, std::size_t steps, float limit,
-            const nb::tuple &arrays) {
+            int threads, const nb::tuple &arrays) {
     SeriesRows series{};
     WindowBatch batch{};
     WindowArrays to{};
-    batch.steps = steps, batch.limit = limit;
+    batch.steps = steps, batch.limit = limit, batch.threads = threads;
     if (places.size() != 6 || arrays.size() != 8 || !describe_series(rows, series) ||
         !size_of(places[1], 2, 0, batch.windows) || !size_of(places[1], 2, 1, batch.readouts) ||
         !size_of(places[4], 1, 0, batch.recent) || !size_of(places[5], 2, 0, batch.horizon) ||

@@ -65,6 +65,7 @@ struct SeriesRows {
 // Windows that end at some rows, read out at some steps before; as Windows of models/forecasting/windows.py.
 struct WindowBatch {
     std::size_t windows, readouts, steps, recent, horizon, anchors;
+    int threads;
     float limit;                             // of levels, either way
     Array<const std::int64_t> ends;          // (B,)
     Array<const std::int64_t> steps_back;    // (B, R)

@@ -1,11 +1,16 @@
-// The windows of a batch, copied from series that lie one after the other: plain loops, bound by memory.
+// The windows of a batch, copied from series that lie one after the other, each thread some of them.
 #include <algorithm>
 
 #include "forecasting/problem.hpp"
+#include "runtime/contention.hpp"
+#include "runtime/phases.hpp"
 
 namespace unrolled {
 
 namespace {
+
+// Values of readouts a thread: below, waking it costs more than it saves.
+constexpr std::size_t kMinThreadValues = 20'000;
 
 class WindowGather {
 public:
@@ -24,7 +29,8 @@ public:
         extend(batch_.references, batch_.horizon);
         extend(batch_.recent_steps, batch_.recent);
         extend(batch_.anchor_steps, batch_.horizon * batch_.anchors);
-        const auto rows = static_cast<std::int64_t>(series_.rows), W = static_cast<std::int64_t>(batch_.steps);
+        const auto rows = static_cast<std::int64_t>(series_.rows),
+                   W = static_cast<std::int64_t>(batch_.steps);
         for (std::size_t window = 0; window < batch_.windows; ++window) {
             const std::int64_t end = batch_.ends[window];
             if (end - W + 1 < 0 || end >= rows) return false;
@@ -36,9 +42,21 @@ public:
         return true;
     }
 
-    void run() const {
+    int threads() const {
+        const std::size_t values =
+            batch_.windows * batch_.readouts * (batch_.recent + batch_.horizon * (1 + batch_.anchors));
+        const std::size_t most =
+            std::min(batch_.windows, static_cast<std::size_t>(std::max(batch_.threads, 1)));
+        return static_cast<int>(
+            std::clamp<std::size_t>(values / kMinThreadValues, 1, std::max<std::size_t>(most, 1)));
+    }
+
+    // Copy one of `threads` shares of the windows.
+    void run(int share, int threads) const {
         const std::size_t F = series_.inputs, size = batch_.steps * F;
-        for (std::size_t window = 0; window < batch_.windows; ++window) {
+        const std::size_t begin = batch_.windows * share / threads,
+                          end = batch_.windows * (share + 1) / threads;
+        for (std::size_t window = begin; window < end; ++window) {
             const auto first = static_cast<std::size_t>(batch_.ends[window]) + 1 - batch_.steps;
             std::copy_n(series_.input_rows + first * F, size, to_.inputs + window * size);
             for (std::size_t r = 0; r < batch_.readouts; ++r) read_out(window, window * batch_.readouts + r);
@@ -50,44 +68,68 @@ private:
     const WindowBatch &batch_;
     const WindowArrays &to_;
 
+    // A step at which a window is read out, its working scale and the reciprocal of its unit.
+    struct Origin {
+        std::int64_t row;
+        double working, per_unit;
+    };
+
     void read_out(std::size_t window, std::size_t m) const {
-        const std::int64_t origin = batch_.ends[window] - batch_.steps_back[m];
-        to_.context[2 * m] = series_.log_share[origin];
-        to_.context[2 * m + 1] = series_.seen[origin];
-        to_.weights[m] = series_.share[origin];
-        for (std::size_t v = 0; v < batch_.recent; ++v)
-            to_.recent_levels[m * batch_.recent + v] = moved(origin, origin + batch_.recent_steps[v]);
-        for (std::size_t k = 0; k < batch_.horizon; ++k) look_ahead(window, m, origin, k);
+        const std::int64_t row = batch_.ends[window] - batch_.steps_back[m];
+        const Origin origin{row, series_.working[row], 1 / series_.unit[row]};
+        const std::size_t h = batch_.horizon, A = batch_.anchors, K = series_.ahead;
+        to_.context[2 * m] = series_.log_share[row];
+        to_.context[2 * m + 1] = series_.seen[row];
+        to_.weights[m] = series_.share[row];
+        write_moves(origin, batch_.recent_steps, batch_.recent, to_.recent_levels + m * batch_.recent);
+        write_moves(origin, batch_.anchor_steps, h * A, to_.anchor_levels + m * h * A);
+        if (A > 1) repeat_years(row, to_.anchor_levels + m * h * A);
+        write_targets(origin, batch_.cuts ? batch_.cuts[window] - row - 1 : static_cast<std::int64_t>(h),
+                      to_.targets + m * h, to_.mask + m * h);
+        std::copy_n(series_.ahead_rows + static_cast<std::size_t>(row + 1) * K, h * K,
+                    to_.ahead_inputs + m * h * K);
     }
 
-    // How far the working scale at a step is from that at the origin, in its units; 0 where it is not observed.
-    float moved(std::int64_t origin, std::int64_t step) const {
-        const double move = (series_.working[step] - series_.working[origin]) / series_.unit[origin] *
-                            static_cast<double>(series_.observed[step]);
-        const auto rounded = static_cast<float>(move);
-        return rounded < -batch_.limit ? -batch_.limit : rounded > batch_.limit ? batch_.limit : rounded;
-    }
-
-    // Step k of the horizon: target, anchors, inputs.
-    void look_ahead(std::size_t window, std::size_t m, std::int64_t origin, std::size_t k) const {
-        const std::size_t place = m * batch_.horizon + k, A = batch_.anchors, K = series_.ahead;
-        const std::int64_t step = origin + 1 + static_cast<std::int64_t>(k);
-        const bool is_cut = batch_.cuts && step >= batch_.cuts[window];
-        const double reference =
-            batch_.references ? series_.working[origin + batch_.references[k]] : series_.center[origin];
-        const auto target = static_cast<float>((series_.working[step] - reference) / series_.unit[origin]);
-        to_.mask[place] = is_cut ? 0.0f : series_.usable[step];
-        to_.targets[place] = target * to_.mask[place];
-        for (std::size_t a = 0; a < A; ++a) {
-            const std::int64_t year = origin + batch_.anchor_steps[k * A + a];
-            float anchor = moved(origin, year);
-            // a year that is not observed, 0 so far, repeats the one after it
-            if (a > 0) anchor += (1 - series_.observed[year]) * to_.anchor_levels[place * A + a - 1];
-            to_.anchor_levels[place * A + a] = anchor;
+    // How far the working scale at some steps is from that at the origin, in its units; 0 where it is not
+    // observed.
+    void write_moves(const Origin &origin, const std::int64_t *offsets, std::size_t count,
+                     float *moves) const {
+        const double *const working = series_.working + origin.row, from = origin.working,
+                            per_unit = origin.per_unit;
+        const float *const observed = series_.observed + origin.row, limit = batch_.limit;
+        for (std::size_t k = 0; k < count; ++k) {
+            const std::int64_t at = offsets[k];
+            const double move = (working[at] - from) * per_unit * static_cast<double>(observed[at]);
+            moves[k] = std::clamp(static_cast<float>(move), -limit, limit);
         }
-        for (std::size_t i = 0; i < K; ++i)
-            to_.ahead_inputs[place * K + i] = series_.ahead_rows[static_cast<std::size_t>(step) * K + i];
     }
+
+    // A year that is not observed, 0 so far, repeats the one after it.
+    void repeat_years(std::int64_t row, float *anchors) const {
+        const std::size_t A = batch_.anchors;
+        for (std::size_t k = 0; k < batch_.horizon; ++k)
+            for (std::size_t place = k * A + 1; place < (k + 1) * A; ++place)
+                anchors[place] +=
+                    (1 - series_.observed[row + batch_.anchor_steps[place]]) * anchors[place - 1];
+    }
+
+    // The targets less their references, in units of the origin; the first `usable` of them may be used.
+    void write_targets(const Origin &origin, std::int64_t usable, float *targets, float *mask) const {
+        const double *const working = series_.working + origin.row, center = series_.center[origin.row];
+        for (std::size_t k = 0; k < batch_.horizon; ++k) {
+            const double reference = batch_.references ? working[batch_.references[k]] : center;
+            const auto target = static_cast<float>((working[k + 1] - reference) * origin.per_unit);
+            mask[k] = static_cast<std::int64_t>(k) < usable ? series_.usable[origin.row + 1 + k] : 0.0f;
+            targets[k] = target * mask[k];
+        }
+    }
+};
+
+struct SharedGather {
+    const WindowGather &gather;
+    const int threads;
+
+    void run(int share) const { gather.run(share, threads); }
 };
 
 }  // namespace
@@ -95,7 +137,9 @@ private:
 bool gather_windows(const SeriesRows &series, const WindowBatch &batch, const WindowArrays &to) {
     const WindowGather gather(series, batch, to);
     if (!gather.is_inside()) return false;
-    gather.run();
+    watch_contention();
+    SharedGather shared{gather, gather.threads()};
+    run_parts(shared, shared.threads);
     return true;
 }
 

@@ -10,8 +10,8 @@ namespace unrolled::UNROLLED_ISA {
 
 // C (m, n) = A (m, k) B (k, n), row after row.
 struct Matmul {
-    // Rows and depth of a piece of A that stays in the second cache beside a panel of B. The rows are odd tiles: at
-    // a block stride of 4,096 bytes' multiples all blocks would share few sets of the first cache.
+    // Rows and depth of a piece of A that stays in the second cache beside a panel of B. An odd number of
+    // tiles: blocks that lie a multiple of 4,096 bytes apart would share few sets of the first cache.
     static constexpr std::size_t kRows = 15 * kTileRows, kDepth = 512;
     static constexpr std::size_t kWide = kColumns<float>, kBlock = kRows * kWide;
 

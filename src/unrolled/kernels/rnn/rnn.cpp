@@ -92,8 +92,8 @@ private:
         const double work_per_step = a_row * steps / static_cast<double>(problem.steps) / partition_.threads;
         partition_.splits_units = (too_few || too_large) && !problem.gain_hh && !problem.starts &&
                                   work_per_step > kMinStepWork && blocks >= 2 * partition_.threads;
-        // A barrier a step is a wait for the scheduler a step where others want the processors too. One thread
-        // alone gives the same bits, but for the slope's gradient, which is summed by thread.
+        // A barrier a step is a wait for the scheduler a step where others want the processors too. One
+        // thread alone gives the same bits, but for the slope's gradient, which is summed by thread.
         if (partition_.splits_units && !problem.slope && is_contended())
             partition_.threads = 1, partition_.splits_units = false;
         if (!partition_.splits_units)
@@ -114,7 +114,8 @@ private:
     void assign_rows(F length) {
         const int groups = partition_.splits_units ? 1 : partition_.threads;
         if (groups == 1) {
-            for (std::size_t place = 0; place < order_.size(); ++place) lengths_[place] = length(order_[place]);
+            for (std::size_t place = 0; place < order_.size(); ++place)
+                lengths_[place] = length(order_[place]);
             begins_ = {0, order_.size()};
             return;
         }

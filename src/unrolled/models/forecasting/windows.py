@@ -184,7 +184,7 @@ class Windows:
     def _batch(self, rows: Tensor, steps_back: Tensor, cuts: Tensor | None) -> ForecastBatch:
         """Make a batch by torch's operators, the twin of the kernel."""
         origins = (rows[:, None] - steps_back).reshape(-1, 1)  # (M, 1)
-        unit, share = self._unit[origins], self._share[origins]
+        per_unit, share = 1 / self._unit[origins], self._share[origins]
         steps = origins + torch.arange(1, self.horizon + 1)
         usable = self._usable.take(steps)
         if cuts is not None:
@@ -197,7 +197,7 @@ class Windows:
             anchors=self._anchors(origins),
             ahead=embedding(steps, self._ahead),
             context=torch.cat([self._log_share[origins], self._seen[origins]], 1),
-            target=((self._working.take(steps) - reference) / unit).float() * usable,
+            target=((self._working.take(steps) - reference) * per_unit).float() * usable,
             target_mask=usable,
             weight=share[:, 0],
             starts=self._padding(rows),
@@ -212,7 +212,7 @@ class Windows:
         """Distance (M, ·) of the working scale at these steps from that at the origin, in its units."""
         moved = (
             (self._working.take(steps) - self._working[origins])
-            / self._unit[origins]
+            * (1 / self._unit[origins])
             * self._observed.take(steps)
         )
         return moved.float().clamp_(-5 * _LIMIT, 5 * _LIMIT)

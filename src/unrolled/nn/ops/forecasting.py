@@ -144,4 +144,5 @@ def gather_windows(rows: SeriesRows, places: WindowPlaces, window: int, limit: f
         new(B, window, rows.inputs.shape[1]), new(M, len(places.recent_steps)), new(M, h, A),
         new(M, h, rows.ahead.shape[1]), new(M, 2), new(M, h), new(M, h), new(M),
     )  # fmt: skip
-    return arrays if compiled.gather_windows(rows, places, window, limit, arrays) else None
+    is_inside = compiled.gather_windows(rows, places, window, limit, torch.get_num_threads(), arrays)
+    return arrays if is_inside else None
