@@ -20,11 +20,16 @@ ENCODER = TokenEncoder(Vocabulary(("a", "b")), n_buckets=20)
 
 def _network(**settings: object) -> TextNetwork:
     torch.manual_seed(0)
-    options = {"embedding_size": 6, "hidden_size": 5, "bidirectional": True, "pooling": "last+mean+max"}
-    options["n_bigram_buckets"] = 0 if settings.get("per_step") else 30
-    network = TextNetwork(TextNetworkConfig(n_words=3, n_buckets=20, output_size=2, **options | settings))
-    if network.bigrams is not None:
-        torch.nn.init.normal_(network.bigrams.weight)
+    options: dict[str, object] = {
+        "embedding_size": 6,
+        "hidden_size": 5,
+        "bidirectional": True,
+        "pooling": "last+mean+max",
+    }
+    options |= {"n_words": 3, "n_buckets": 20, "n_bigram_buckets": 30}
+    network = TextNetwork(TextNetworkConfig(output_size=2, **options | settings))
+    assert network.bigrams is not None
+    torch.nn.init.normal_(network.bigrams.weight)
     return network
 
 

@@ -54,6 +54,16 @@ def test_a_word_is_tagged_by_what_stands_beside_it(fitted: TextTagger) -> None:
     assert predictions[0].tolist() == ["O", "B-PER", "O", "O", "B-LOC", "O"]
 
 
+def test_pairs_of_words_add_to_a_tag_in_little_memory(fitted: TextTagger, tagged: Tagged) -> None:
+    """A million weights at most, on both sides of a word; of a tagger that streams on one."""
+    bigrams, n_tags = fitted.networks_[0].bigrams, len(fitted.classes_)
+    assert bigrams.weight.shape[1] == 2 * n_tags
+    assert bigrams.weight.any()
+    assert bigrams.weight.numel() <= 2**20
+    one_way = TextTagger(**SMALL | {"max_epochs": 1}, bidirectional=False).fit(tagged[0][:9], tagged[1][:9])
+    assert one_way.networks_[0].bigrams.weight.shape == (65_536, len(one_way.classes_))
+
+
 def test_spans_are_places_in_the_raw_text(fitted: TextTagger) -> None:
     """Whatever spaces stand between the words."""
     text = "Ms Ann   flew to\nNew York today"

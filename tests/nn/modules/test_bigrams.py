@@ -3,16 +3,23 @@
 import pytest
 import torch
 
-from unrolled.nn.modules.bigrams import SCALE, BigramOutputs
+from unrolled.nn.modules.bigrams import SCALE, STEP_SCALE, BigramOutputs
 
 WORDS, LENGTHS = torch.tensor([[3, 1, 0, 2], [1, 4, 4, 4], [2, 2, 4, 1]]), torch.tensor([4, 1, 3])
 
 
-def _bigrams(dropout: float = 0.0) -> BigramOutputs:
+def _bigrams(dropout: float = 0.0, **of_words: bool) -> BigramOutputs:
     torch.manual_seed(0)
-    bigrams = BigramOutputs(5, 40, 2, dropout=dropout)
+    bigrams = BigramOutputs(5, 40, 2, dropout=dropout, **of_words)
     torch.nn.init.normal_(bigrams.weight)
     return bigrams
+
+
+def _pair_steps(bigrams: BigramOutputs, words: list[int]) -> torch.Tensor:
+    """Look up what each pair of a text says, one by one."""
+    return torch.stack(
+        [bigrams.steps(*map(torch.tensor, pair)) for pair in zip([5, *words], words, strict=False)]
+    )
 
 
 def test_the_outputs_are_the_mean_of_the_pairs_scaled() -> None:
@@ -20,9 +27,23 @@ def test_the_outputs_are_the_mean_of_the_pairs_scaled() -> None:
     bigrams = _bigrams()
     outputs = bigrams(WORDS, LENGTHS)
     for output, words, length in zip(outputs, WORDS.tolist(), LENGTHS.tolist(), strict=True):
-        pairs = zip([5, *words], words[:length], strict=False)
-        steps = [bigrams.steps(*map(torch.tensor, pair)) for pair in pairs]
-        torch.testing.assert_close(output, SCALE * torch.stack(steps).mean(0))
+        torch.testing.assert_close(output, SCALE * _pair_steps(bigrams, words[:length]).mean(0))
+    torch.testing.assert_close(bigrams.precise(WORDS, LENGTHS).float(), outputs)
+
+
+@pytest.mark.parametrize("both_sides", [False, True])
+def test_the_outputs_of_a_word_are_its_pairs_scaled(both_sides: bool) -> None:
+    """That with the word before, and where asked for that with the next; the last word has none."""
+    bigrams = _bigrams(per_step=True, both_sides=both_sides)
+    outputs = bigrams(WORDS, LENGTHS)
+    assert outputs.shape == (3, 4, 2)
+    for output, words, length in zip(outputs, WORDS.tolist(), LENGTHS.tolist(), strict=True):
+        steps = _pair_steps(bigrams, words[:length])
+        expected = steps[:, :2]
+        if both_sides:
+            expected = torch.cat([steps[:-1, :2] + steps[1:, 2:], steps[-1:, :2]])
+        torch.testing.assert_close(output[:length], STEP_SCALE * expected)
+        assert not output[length:].any()
     torch.testing.assert_close(bigrams.precise(WORDS, LENGTHS).float(), outputs)
 
 
@@ -32,10 +53,11 @@ def test_the_order_of_two_words_counts() -> None:
     assert len(weights.unique(dim=0)) == 3
 
 
+@pytest.mark.parametrize("of_words", [{}, {"per_step": True}, {"per_step": True, "both_sides": True}])
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
-def test_the_way_back_adds_the_gradient_of_autograd(dropout: float) -> None:
+def test_the_way_back_adds_the_gradient_of_autograd(dropout: float, of_words: dict[str, bool]) -> None:
     """To what `.grad` held, with the same draws."""
-    bigrams = _bigrams(dropout).train()
+    bigrams = _bigrams(dropout, **of_words).train()
     torch.manual_seed(1)
     outputs = bigrams(WORDS, LENGTHS)
     d_outputs = torch.randn_like(outputs)

@@ -46,6 +46,8 @@ Ints = NDArray[np.int64]
 Labels = NDArray[Any]
 
 _UNIT, _POOLING = "word", "last+mean+max"
+_BIGRAM_BUCKETS, _BIGRAM_DROPOUT = 65_536, 0.5
+_BIGRAM_WEIGHTS = 2**20  # of all buckets and classes together, 4 MB
 
 
 @dataclass(frozen=True)
@@ -263,6 +265,9 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
     def _make_config(
         self, encoder: TokenEncoder, vectors: WordVectors | None, output_size: int
     ) -> TextNetworkConfig:
+        is_bidirectional = self.bidirectional is None or bool(self.bidirectional)
+        weights_a_pair = output_size * (2 if self._per_step and is_bidirectional else 1)
+        n_pairs = min(_BIGRAM_BUCKETS, _BIGRAM_WEIGHTS // weights_a_pair) if encoder.n_buckets else 0
         return TextNetworkConfig(
             n_words=len(encoder.vocabulary),
             n_buckets=encoder.n_buckets,
@@ -278,9 +283,11 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
             hidden_size=int(self.hidden_size),
             num_layers=int(self.num_layers),
             dropout=float(self.dropout),
-            bidirectional=self.bidirectional is None or bool(self.bidirectional),
+            bidirectional=is_bidirectional,
             pooling=getattr(self, "pooling", None) or _POOLING,
             per_step=self._per_step,
+            n_bigram_buckets=n_pairs,
+            bigram_dropout=_BIGRAM_DROPOUT,
         )
 
     @property

@@ -35,8 +35,6 @@ from unrolled.nn.modules.inference import mean_answers
 Floats = NDArray[np.float64]
 
 _WHO = "TextClassifier y"
-_BIGRAM_BUCKETS, _BIGRAM_DROPOUT = 65_536, 0.5
-_BIGRAM_WEIGHTS = 2**20  # of all buckets and classes together, 4 MB
 _OF_ENCODER = (
     "unit", "cell", "hidden_size", "num_layers", "embedding_size", "n_buckets", "vectors", "min_count"
 )  # fmt: skip
@@ -212,8 +210,7 @@ class TextClassifier(TextEstimator):
         config = super()._make_config(encoder, vectors, output_size)
         fine_tuning = self._fine_tuning()
         if fine_tuning is None:
-            n_buckets = min(_BIGRAM_BUCKETS, _BIGRAM_WEIGHTS // output_size) if encoder.n_buckets else 0
-            return replace(config, n_bigram_buckets=n_buckets, bigram_dropout=_BIGRAM_DROPOUT)
+            return config
         return with_language_body(config, fine_tuning.language_network.config)
 
     def _fine_tuning(self) -> FineTuning | None:

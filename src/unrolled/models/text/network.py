@@ -59,7 +59,12 @@ class TextNetwork(nn.Module):
         self.bigrams: BigramOutputs | None = None
         if config.n_bigram_buckets:
             self.bigrams = BigramOutputs(
-                config.n_words, config.n_bigram_buckets, config.output_size, dropout=config.bigram_dropout
+                config.n_words,
+                config.n_bigram_buckets,
+                config.output_size,
+                dropout=config.bigram_dropout,
+                per_step=config.per_step,
+                both_sides=config.per_step and config.bidirectional,
             )
         self.body = SequenceNetwork(SequenceNetworkConfig(**config.part(SequenceNetworkConfig)))  # type: ignore[arg-type]
         self.float()

@@ -19,7 +19,7 @@ from unrolled.models.streaming.rows import read_rows
 from unrolled.models.streaming.sequence import SequenceStates
 from unrolled.models.streaming.snapshots import State
 from unrolled.models.streaming.streams import StreamStates
-from unrolled.nn.modules.bigrams import SCALE
+from unrolled.nn.modules.bigrams import SCALE, STEP_SCALE
 from unrolled.nn.modules.inference import mean_answers
 from unrolled.train.threads import single_thread
 
@@ -75,11 +75,10 @@ class TextStates(StreamStates):
             for name, array in part.arrays.items():
                 self.arrays[_name_of(k, name)] = array
         if self._bigrams:
-            K = model.network_config_.output_size
-            self.arrays |= {
-                "bigrams": np.zeros((capacity, len(self._parts), K)),
-                "last_word": np.zeros(capacity, np.int64),
-            }
+            self.arrays["last_word"] = np.zeros(capacity, np.int64)
+            if not self._bigrams[0].per_step:
+                shape = (capacity, len(self._parts), model.network_config_.output_size)
+                self.arrays["bigrams"] = np.zeros(shape)
 
     @staticmethod
     def why_not_streamable(model: Any) -> str:
@@ -121,7 +120,7 @@ class TextStates(StreamStates):
 
     @torch.inference_mode()
     def _bigram_outputs(self, words: Ints, n_steps: Ints, streams: Ints, counts: Ints) -> Floats:
-        """Add up what pairs of words say (M, n, K), in streams that had n_steps (S,) before."""
+        """Compute what pairs of words add (M, n, K), in streams that had n_steps (S,) before."""
         starts, ends = np.cumsum(counts) - counts, np.cumsum(counts)
         nth = np.repeat(n_steps - starts, counts) + np.arange(len(words)) + 1  # step of its stream
         is_moved = counts > 0
@@ -130,12 +129,14 @@ class TextStates(StreamStates):
         before[nth == 1] = self._bigrams[0].n_words
         pairs = torch.from_numpy(before), torch.from_numpy(words)
         steps = np.stack([bigrams.steps(*pairs).double().numpy() for bigrams in self._bigrams], 1)
+        self.arrays["last_word"][streams[is_moved]] = words[ends[is_moved] - 1]
+        if self._bigrams[0].per_step:
+            return (STEP_SCALE * steps).swapaxes(0, 1)
         sums = self.arrays["bigrams"]
         for stream, start, end in zip(streams[is_moved], starts[is_moved], ends[is_moved], strict=True):
             steps[start] += sums[stream]
             steps[start:end] = np.cumsum(steps[start:end], 0)
             sums[stream] = steps[end - 1]
-        self.arrays["last_word"][streams[is_moved]] = words[ends[is_moved] - 1]
         return (SCALE * steps / nth[:, None, None]).swapaxes(0, 1)
 
     def _vectors_of(self, words: list[str]) -> Floats:

@@ -54,8 +54,9 @@ class TextTagger(TextEstimator):
     """Predict a tag for each word of a sentence: parts of speech, or spans such as names.
 
     Arguments and fitted attributes are those of TextClassifier, without `unit` and `pooling`: every word has
-    a prediction of its own. X is N lists of words, or N raw texts, whose words are found here. A word whose
-    tag is None has no label: it is read, and left out of the loss and of the score.
+    a prediction of its own, to which the pairs with the words beside it add directly. X is N lists of words,
+    or N raw texts, whose words are found here. A word whose tag is None has no label: it is read, and left
+    out of the loss and of the score.
 
     Args:
         scheme: "iob2" for tags B-X, I-X and O that mark spans: they are checked, only sequences that the
@@ -64,7 +65,8 @@ class TextTagger(TextEstimator):
         min_count: times that a word must occur to have a vector of its own; None for 2, or 1 without n-grams.
         max_epochs: passes over the sentences at most; None for 6, or as many as make 400 steps, but no more
             than 50.
-        n_buckets: of hashed prefixes and suffixes of up to 5 letters, and shapes.
+        n_buckets: of hashed prefixes and suffixes of up to 5 letters, and shapes; 0 for words alone, without
+            pairs too.
 
     >>> sentences = [["Ann", "met", "Bob"], ["Bob", "ran"], ["dogs", "met", "Ann"]] * 4
     >>> tags = [["name", "verb", "name"], ["name", "verb"], ["noun", "verb", "name"]] * 4
