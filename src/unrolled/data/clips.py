@@ -6,6 +6,7 @@ come first, as in torch: `feature_shape` is (H, W) or (C, H, W).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,7 +37,7 @@ def holds_clips(X: Any) -> bool:
     return _n_axes(X) >= 4
 
 
-def as_clips(X: Any, who: str) -> Sequences:
+def as_clips(X: Any, who: str, names: Sequence[str] = ()) -> Sequences:
     """Convert clips to sequences of frames, which keep their type.
 
     Of the first and the last axis of a frame (C, H, W) or (H, W, C) the shorter one is the channels. Those
@@ -46,6 +47,7 @@ def as_clips(X: Any, who: str) -> Sequences:
         X: N clips: a list of (T_i, H, W), (T_i, C, H, W) or (T_i, H, W, C) arrays, or of lists of frames; an
             array (N, T, H, W), (N, T, C, H, W) or (N, T, H, W, C); `Sequences` of frames.
         who: what messages call X.
+        names: N ids of the clips, which messages name too; none for numbers.
 
     Raises:
         DataError: there is no clip, one has no frame or no pixel, sizes or kinds of numbers differ, a number
@@ -65,15 +67,17 @@ def as_clips(X: Any, who: str) -> Sequences:
         raise DataError(f"{who}: expected at least one clip, got none.")
     parts: list[Array] = []
     notes: tuple[str, ...] = ()
-    for i, clip in enumerate(X):
-        part, is_last = _channels_first(_clip_array(clip, f"{who}, clip {i}"), f"{who}, clip {i}")
+    ids = tuple(names) or tuple(map(str, range(len(X))))
+    places = [_clip_place(ids, i, who) for i in range(len(ids))]
+    for clip, place in zip(X, places, strict=True):
+        part, is_last = _channels_first(_clip_array(clip, place), place)
         parts.append(part)
         notes = (_CHANNELS_MOVED,) if is_last else notes
-    _require_alike(parts, who)
+    _require_alike(parts, places)
     clips = Sequences(
         np.concatenate(parts),
         np.cumsum([0, *map(len, parts)], dtype=np.int64),
-        tuple(map(str, range(len(parts)))),
+        ids,
         ("x",),
         order=DeclaredOrder.POSITION,
         source="arrays",
@@ -95,7 +99,9 @@ def require_clips(clips: Sequences, who: str) -> None:
         raise DataError(f"{who}: expected at least one clip, got none.")
     empty = np.flatnonzero(clips.lengths == 0)
     if len(empty):
-        raise DataError(f"{_clip_name(clips, int(empty[0]), who)}: expected at least one frame, got none.")
+        raise DataError(
+            f"{_clip_place(clips.ids, int(empty[0]), who)}: expected at least one frame, got none."
+        )
     if clips.values.dtype.kind != "f":
         return
     sizes = max(-float(clips.values.min()), float(clips.values.max()))  # NaN where there is one
@@ -105,9 +111,10 @@ def require_clips(clips: Sequences, who: str) -> None:
     row = int(np.argmax(is_bad.any(1)))
     position = int(np.searchsorted(clips.offsets, row, side="right")) - 1
     got = clips.values[row].ravel()[np.argmax(is_bad[row])]
+    place = f"{_clip_place(clips.ids, position, who)}, frame {row - clips.offsets[position]}"
     raise DataError(
-        f"{_clip_name(clips, position, who)}, frame {row - clips.offsets[position]}: expected numbers up to "
-        f"{_MOST:g}, got {'NaN' if np.isnan(got) else f'{got:g}'}. Fill or divide them, or leave it out."
+        f"{place}: expected numbers up to {_MOST:g}, got {'NaN' if np.isnan(got) else f'{got:g}'}. "
+        "Fill or divide them, or leave it out."
     )
 
 
@@ -154,7 +161,7 @@ def frame_words(feature_shape: tuple[int, ...]) -> str:
     >>> frame_words((64, 48)), frame_words((3, 64, 48))
     ('64 x 48', '3 x 64 x 48')
     """
-    return " x ".join(map(str, feature_shape))
+    return " x ".join(map(str, feature_shape)) or "a single number"
 
 
 def _n_axes(x: Any) -> int:
@@ -165,9 +172,9 @@ def _n_axes(x: Any) -> int:
     return n_axes if isinstance(n_axes, int) else 0
 
 
-def _clip_name(clips: Sequences, position: int, who: str) -> str:
-    name = clips.ids[position]
-    return f"{who}, clip {position}" + ("" if name == str(position) else f" ({name})")
+def _clip_place(ids: Sequence[str], position: int, who: str) -> str:
+    name = "" if ids[position] == str(position) else f" ({ids[position]})"
+    return f"{who}, clip {position}{name}"
 
 
 def _clip_array(clip: Any, place: str) -> Array:
@@ -216,18 +223,18 @@ def _channels_first(clip: Array, place: str) -> tuple[Array, bool]:
     return np.moveaxis(clip, 3, 1), True
 
 
-def _require_alike(parts: list[Array], who: str) -> None:
+def _require_alike(parts: list[Array], places: list[str]) -> None:
     """Pass if all clips have frames of one shape, and whole numbers or floats throughout."""
     first = parts[0]
-    for i, part in enumerate(parts):
+    for part, place in zip(parts, places, strict=True):
         if part.shape[1:] != first.shape[1:]:
             raise DataError(
-                f"{who}, clip {i}: expected frames of {frame_words(first.shape[1:])} as in clip 0, got "
+                f"{place}: expected frames of {frame_words(first.shape[1:])} as in clip 0, got "
                 f"{frame_words(part.shape[1:])}. Bring all clips to one size."
             )
         if _kind(part) != _kind(first):
             raise DataError(
-                f"{who}, clip {i}: expected {first.dtype} as in clip 0, got {part.dtype}, which may be of "
+                f"{place}: expected {first.dtype} as in clip 0, got {part.dtype}, which may be of "
                 "another range. Bring all clips to one type and range."
             )
 

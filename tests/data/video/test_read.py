@@ -111,8 +111,18 @@ def test_sizes_that_differ_among_clips_name_the_clip(tmp_path: Path) -> None:
     """And say what to do."""
     np.save(tmp_path / "a.npy", clip(2, 4, 5))
     np.save(tmp_path / "b.npy", clip(2, 5, 4))
-    with pytest.raises(DataError, match="clip 1: expected frames of 4 x 5 as in clip 0, got 5 x 4"):
+    with pytest.raises(DataError, match=r"clip 1 \(b\.npy\): expected frames of 4 x 5 .*, got 5 x 4"):
         read_videos(tmp_path)
+
+
+def test_a_single_file_is_a_clip_of_its_name(tmp_path: Path) -> None:
+    """An image too, of one frame."""
+    np.save(tmp_path / "a.npy", clip(2, 4, 5))
+    assert read_videos(tmp_path / "a.npy").sequences.ids == ("a.npy",)
+    (tmp_path / "b.pgm").write_bytes(b"P5\n4 2\n255\n" + bytes(range(8)))
+    assert holds_videos(tmp_path / "b.pgm")
+    image = read_videos(tmp_path / "b.pgm").sequences
+    assert (image.ids, image.lengths.tolist(), image.feature_shape) == (("b.pgm",), [1], (2, 4))
 
 
 @pytest.mark.parametrize(

@@ -80,16 +80,16 @@ def read_videos(
         return read
     clips = _read_clip(sources[0], rate, FrameFormat(size, color))
     has_several = path.suffix.lower() == ".npy" and clips.ndim > 3
-    sequences = as_clips(clips if has_several else [clips], path.name)
+    sequences = as_clips(clips, path.name) if has_several else as_clips([clips], path.name, [path.name])
     return Labelled(replace(sequences, source=path.name), None, path.name)
 
 
 def holds_videos(path: str | Path) -> bool:
-    """Tell whether a path is a video, or a folder with videos, images or arrays of clips in it."""
+    """Tell whether a path is a video or an image, or a folder with such or arrays of clips in it."""
     path = check_path("path", path)
     if path.is_dir():
         return any(_is_clip_file(file) for file in visible_files(path))
-    return path.suffix.lower() in VIDEO_SUFFIXES
+    return path.suffix.lower() in (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES)
 
 
 def _check_arguments(rate: Any, size: Any, color: Any) -> None:
@@ -117,12 +117,13 @@ def _read_folder(folder: Path, rate: float | None, frame_format: FrameFormat) ->
         )
     _refuse_unused(sources, folder, rate, frame_format)
     labels = _labels(folder, sources)
-    clips = as_clips(read_each(lambda source: _read_clip(source, rate, frame_format), sources), folder.name)
+    ids = [source.name for source in sources]
+    parts = read_each(lambda source: _read_clip(source, rate, frame_format), sources)
+    clips = as_clips(parts, folder.name, ids)
     notes = clips.notes
     if others := [file.relative_to(folder).as_posix() for file in visible if not _is_clip_file(file)]:
         notes += (f"{quantity(len(others), 'file')} without frames left out: {quoted_list(others)}",)
-    ids = tuple(source.name for source in sources)
-    clips = replace(clips, source=folder.name, ids=ids, notes=notes)
+    clips = replace(clips, source=folder.name, notes=notes)
     return Labelled(clips, labels, folder.name)
 
 
@@ -195,7 +196,8 @@ def _read_clip(source: _ClipSource, rate: float | None, frame_format: FrameForma
             odd = next(k for k, frame in enumerate(frames) if frame.shape != frames[0].shape)
             raise DataError(
                 f"{source.name}, {source.paths[odd].name}: expected {frames[0].shape} as of "
-                f"{first.name}, got {frames[odd].shape}. Bring all to one size with size=(H, W)."
+                f"{first.name}, got {frames[odd].shape}. Bring all to one size, as "
+                "unrolled.read_videos(folder, size=(H, W)) does."
             )
         return np.stack(frames)
     if suffix == ".npy":
