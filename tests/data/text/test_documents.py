@@ -76,7 +76,7 @@ def test_tokens_that_are_white_space_are_read_again_as_a_list(tokenizer: Tokeniz
         (["a", np.nan], "X, position 1: expected a text, got NaN. Leave it out, or write one there."),
         (["a", pd.NA], "X, position 1: expected a text, got NaN. Leave it out, or write one there."),
         ([b"a"], "X, position 0: expected a text, got bytes. Decode them: item.decode('utf-8')."),
-        ([3], "X, position 0: expected a text, got 3 (int)."),
+        ([3], "X, position 0: expected a text, got 3 (int). Write it as one: str(item)."),
         (["a", ["b"]], "X: expected either strings or lists of words, got both. Join the words"),
         ([["a", None]], "X, position 0, word 1: expected a word, got None. Leave it out."),
         ([["a", " "]], "X, position 0, word 1: expected a word, got ' '. Leave it out."),

@@ -241,7 +241,8 @@ def _no_text(item: Any, i: int, who: str) -> DataError:
     if is_missing(np.array([item], dtype=object))[0]:
         got = "None" if item is None else "NaN"
         return DataError(f"{place}: expected a text, got {got}. Leave it out, or write one there.")
-    return DataTypeError(f"{place}: expected a text, got {item!r} ({type(item).__name__}).")
+    kind = type(item).__name__
+    return DataTypeError(f"{place}: expected a text, got {item!r} ({kind}). Write it as one: str(item).")
 
 
 def _empty(i: int, text: str, who: str, tokenizer: Tokenizer) -> DataError:
