@@ -58,6 +58,14 @@ def test_a_whole_number_out_of_range_is_refused(value: object) -> None:
         check_int("n", value, least=1, most=3)
 
 
+def test_an_array_stands_in_one_line_of_a_message() -> None:
+    """Cut where it is long."""
+    for check in (check_int, check_float, check_path):
+        with pytest.raises(errors.ArgumentError, match=r"^size: .* got array\(\[ ?0\., .*\.\.\.\.$") as fault:
+            check("size", np.arange(900.0))
+        assert len(str(fault.value)) < 180
+
+
 def test_numpys_numbers_are_numbers() -> None:
     """A grid of settings made with NumPy is taken."""
     assert check_int("n", np.int64(2)) == 2

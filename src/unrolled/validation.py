@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.errors import ArgumentError, UnrolledError
+from unrolled.formatting import shortened
 
+_MOST_SHOWN = 100  # characters of a value in a message
 _MOST_BYTES = 255  # of a name on the file systems in use
 
 
@@ -56,12 +58,17 @@ def suggest_spelling(word: str, allowed: Iterable[str]) -> str:
     return f" Did you mean '{spelling[close[0]]}'?" if close else ""
 
 
+def _shown(value: Any) -> str:
+    """Write a value in one line, as an array's many are."""
+    return shortened(repr(value), _MOST_SHOWN)
+
+
 def check_choice(name: str, value: Any, allowed: Sequence[str]) -> str:
     """Return `value` if it is one of the allowed words; the error offers the nearest spelling."""
     if isinstance(value, str) and value in allowed:
         return value
     offer = suggest_spelling(value, allowed) if isinstance(value, str) else ""
-    raise ArgumentError(f"{name}: expected one of {', '.join(allowed)}; got {value!r}.{offer}")
+    raise ArgumentError(f"{name}: expected one of {', '.join(allowed)}; got {_shown(value)}.{offer}")
 
 
 def check_choices(name: str, values: Any, allowed: Iterable[str], *, needed: str) -> tuple[str, ...]:
@@ -80,7 +87,7 @@ def check_int(name: str, value: Any, *, least: int = 0, most: int | None = None)
     between = f"at least {least}" if most is None else f"from {least} to {most}"
     is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not is_whole or value < least or (most is not None and value > most):
-        raise ArgumentError(f"{name}: expected a whole number {between}, got {value!r}.")
+        raise ArgumentError(f"{name}: expected a whole number {between}, got {_shown(value)}.")
     return int(value)
 
 
@@ -103,7 +110,7 @@ def check_float(
     good = isinstance(value, numbers.Real) and not isinstance(value, bool) and _is_finite(value)
     good = good and (above is None or value > above) and (least is None or value >= least)
     if not (good and (below is None or value < below) and (most is None or value <= most)):
-        raise ArgumentError(f"{name}: expected a number {demand or 'that is finite'}, got {value!r}.")
+        raise ArgumentError(f"{name}: expected a number {demand or 'that is finite'}, got {_shown(value)}.")
     return float(value)
 
 
@@ -122,7 +129,7 @@ def check_path(name: str, value: Any) -> Path:
     """
     # "" would be the working folder, which nobody means
     if not isinstance(value, str | os.PathLike) or os.fspath(value) == "" or "\0" in os.fspath(value):
-        raise ArgumentError(f"{name}: expected the path of a file or folder, got {value!r}.")
+        raise ArgumentError(f"{name}: expected the path of a file or folder, got {_shown(value)}.")
     path = Path(value)
     longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
     if longest > _MOST_BYTES:

@@ -142,6 +142,7 @@ def test_settings_out_of_range_are_refused(arguments: dict[str, float], message:
         ([0.0, np.nan], "finite numbers, got nan at sample 1"),
         ([0.0, -1e200], "numbers up to 1e\\+15, got -1e\\+200 at sample 1. Divide all"),
         (np.ma.masked_equal(np.array([3, 4, 5], np.int16), 4), "finite numbers, got nan at sample 1"),
+        ([[0.0, 1.0, 2.0]] * 2, "got list. Pass one recording at a time"),
         ([[0.0], [1.0]], "the samples of one channel, got list. Average the channels: x.mean"),
         ("abc", "got str"),
         (np.zeros((2, 3)), r"float64 of shape \(2, 3\)"),

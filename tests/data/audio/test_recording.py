@@ -105,6 +105,7 @@ def test_arrays_need_a_rate(tone: Tone) -> None:
         (np.zeros((800, 1)), r"got the samples of one\. A single recording is given as \[x\]"),
         (torch.zeros(800, 7), r"got the samples of one\. A single recording is given as \[x\]"),
         ([(np.zeros(800), "yes")], r"got tuple of items of unlike shapes\. .* transcripts go into y"),
+        ([(8000, np.zeros(800))], r"Samples and their rate are passed as Recording\(samples, rate\)"),
         ("a.wav", r"got one\. A single recording is given as \[x\]"),
         (Recording([0.0], 8000), r"got one\. A single recording"),
         (None, "expected a list of arrays, .* got NoneType"),
@@ -124,6 +125,12 @@ def test_what_is_no_recording_is_refused(X: Any, message: str) -> None:
     """In a sentence that says which."""
     with pytest.raises(DataError, match=message):
         as_recordings(X, who="X", rate=8000)
+
+
+def test_a_path_is_no_recording_by_itself() -> None:
+    """The sentence names what reads it."""
+    with pytest.raises(DataError, match=r"got str .*\. Read a file with unrolled\.read_recordings\(path\)"):
+        Recording("a.wav", 8000)
 
 
 def test_a_rate_that_is_none_is_refused() -> None:

@@ -238,7 +238,8 @@ def test_groups_that_are_none_are_one_sentence() -> None:
     """Too few, or one missing: it would make a group of strangers."""
     with pytest.raises(DataError) as fault:
         as_groups(["ann"], 3)
-    assert str(fault.value) == "groups: expected 3 names, one a sequence, got shape (1,)."
+    sentence = "groups: expected 3 names, one a sequence, got shape (1,). Give one for each."
+    assert str(fault.value) == sentence
     for missing in (None, float("nan"), pd.NA):
         with pytest.raises(DataError, match=f"groups: expected a name for each sequence, got {missing}"):
             as_groups([missing, 3, "ann"], 3)

@@ -254,7 +254,10 @@ def as_wave(samples: Any, who: str) -> Floats:
         got = type(samples).__name__
         if isinstance(samples, np.ndarray):
             got = f"{array.dtype} of shape {array.shape}"
-        way = "Average the channels: x.mean(axis=1)" if array.ndim == 2 else "Pass an array of them"
+        way = "Pass an array of them"
+        if array.ndim == 2:
+            is_many = array.shape[0] < array.shape[1]
+            way = "Pass one recording at a time" if is_many else "Average the channels: x.mean(axis=1)"
         raise DataError(f"{who}: expected numbers (N,), the samples of one channel, got {got}. {way}.")
     wave = scaled_samples(array)
     if not np.maximum.reduce(np.abs(wave), initial=0.0) <= _MOST:  # NaN is in no order

@@ -96,7 +96,7 @@ def _one_channel(data: Any, who: str) -> tuple[NDArray[Any], int]:
         of_what = array.dtype if array.size else "items of unlike shapes"
         raise DataError(
             f"{who}: expected numbers, the samples (N,) or (N, channels), got {type(data).__name__} of "
-            f"{of_what}. Pass an array of numbers, or the path of a file; labels and transcripts go into y."
+            f"{of_what}. {_way_to_samples(data)}"
         )
     if array.ndim not in (1, 2):
         raise DataError(f"{who}: expected samples (N,) or (N, channels), got shape {array.shape}.")
@@ -114,6 +114,15 @@ def _one_channel(data: Any, who: str) -> tuple[NDArray[Any], int]:
     mean = array[:, 0] if n_channels == 1 else scaled_samples(array).mean(axis=1)
     as_wave(mean, who)
     return mean, n_channels
+
+
+def _way_to_samples(data: Any) -> str:
+    """Say how that what holds no samples is passed."""
+    if isinstance(data, str | Path):
+        return "Read a file with unrolled.read_recordings(path)."
+    if isinstance(data, tuple) and len(data) == 2 and any(isinstance(x, int | np.integer) for x in data):
+        return "Samples and their rate are passed as Recording(samples, rate)."
+    return "Pass an array of numbers, or the path of a file; labels and transcripts go into y."
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,11 +174,13 @@ def as_recordings(X: Any, *, who: str, rate: int | None = None, resample: bool =
     notes = _channel_notes(items)
     others = [item for item in items if item.rate != target]
     if others and not resample:
+        position = items.index(others[0])
+        first = f"recording {position}" + (f" ({others[0].name})" if others[0].name != "recording" else "")
         of_others = "as the model has" if rate is not None else "as the first has"
         rates = " or ".join(f"{each:,}" for each in dict.fromkeys(item.rate for item in others))
         raise DataError(
             f"{who}: expected {target:,} samples a second, {of_others}, got {rates} in "
-            f"{quantity(len(others), 'recording')}, the first of them {others[0].name}. Pass "
+            f"{quantity(len(others), 'recording')}, the first of them {first}. Pass "
             "resample=True to convert them."
         )
     if others:

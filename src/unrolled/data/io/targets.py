@@ -132,7 +132,9 @@ def as_groups(groups: Any, n: int) -> NDArray[np.int64]:
     """
     names = np.asarray(groups, dtype=object)  # 1 and "1" are two names
     if names.shape != (n,):
-        raise DataError(f"groups: expected {n} names, one a sequence, got shape {names.shape}.")
+        raise DataError(
+            f"groups: expected {n} names, one a sequence, got shape {names.shape}. Give one for each."
+        )
     code_of: dict[Any, int] = {}
     numbers = np.array([code_of.setdefault(name, len(code_of)) for name in names.tolist()], dtype=np.int64)
     if missing := [name for name in code_of if pd.isna(name)]:
