@@ -194,6 +194,9 @@ class _Block:
 
     def read_gradients(self) -> bool:
         """Copy the gradients into the flat tensor; tell whether any parameter has one."""
+        self._moved = self._all
+        if all([p.grad is g for p, g in zip(self.parameters, self._all.gradients, strict=True)]):  # noqa: C419
+            return True
         gradients = {k: p.grad for k, p in enumerate(self.parameters) if p.grad is not None}
         new = {k: gradient for k, gradient in gradients.items() if gradient is not self._all.gradients[k]}
         if new:
@@ -202,7 +205,6 @@ class _Block:
         if gradients and is_partial and self.is_on_kernels:
             self._write_steps()
             self.is_on_kernels = False  # from here on some have taken fewer steps than others
-        self._moved = self._all
         if is_partial:
             self._moved = _Tensors(*([tensors[k] for k in gradients] for tensors in self._all))
         return bool(gradients)

@@ -24,7 +24,7 @@ def _dataset(per_step: bool = False) -> SequenceDataset:
 
 def test_a_batch_is_padded_with_zeros_to_its_longest() -> None:
     """In the order of the rows; a row may come twice."""
-    values, lengths, targets, _ = _dataset().batch(torch.tensor([3, 0, 3]))
+    values, lengths, targets, *_ = _dataset().batch(torch.tensor([3, 0, 3]))
     assert values[..., 0].tolist() == [[30, 31, 0], [0, 1, 2], [30, 31, 0]]
     assert values[..., 1].tolist() == [[0, -1, 0], [0, -1, -2], [0, -1, 0]]
     assert (lengths.tolist(), targets.tolist()) == ([2, 3, 2], [300, 0, 300])
@@ -41,11 +41,12 @@ def test_a_batch_of_sequences_of_one_length_keeps_their_weights() -> None:
     assert batch.weights.tolist() == [1.5, 0.5]
     part = even.subset(torch.tensor([2, 1])).batch(torch.tensor([0, 1, 0]))
     assert part.values[..., 0].tolist() == [[4, 5], [2, 3], [4, 5]]
+    assert part.is_even
 
 
 def test_targets_a_step_are_padded_with_minus_one() -> None:
     """Which is no class: the loss leaves it out."""
-    _, lengths, targets, _ = _dataset(per_step=True).batch(torch.tensor([1, 3, 0]))
+    _, lengths, targets, *_ = _dataset(per_step=True).batch(torch.tensor([1, 3, 0]))
     assert targets.tolist() == [[3, -1, -1], [11, 12, -1], [0, 1, 2]]
     assert lengths.tolist() == [1, 2, 3]
 
@@ -57,8 +58,9 @@ def test_a_subset_gives_the_same_batches(per_step: bool) -> None:
     some = everything.subset(torch.tensor([4, 2]))
     assert len(some) == 2
     assert some.values.data_ptr() == everything.values.data_ptr()
-    for one, other in zip(some.batch(torch.tensor([1])), everything.batch(torch.tensor([2])), strict=True):
-        assert torch.equal(one, other)
+    one, other = some.batch(torch.tensor([1])), everything.batch(torch.tensor([2]))
+    assert all(torch.equal(a, b) for a, b in zip(one[:4], other[:4], strict=True))
+    assert not one.is_even
 
 
 @pytest.mark.parametrize("most", [1, 5, 6, 10, 14, 1000])

@@ -29,6 +29,7 @@ class SequenceBatch(NamedTuple):
     lengths: Tensor  # (B,)
     targets: Tensor  # (B,), or (B, T) with one a step, -1 beyond a length and without a label
     weights: Tensor | None = None  # (B,) 1 on average over the dataset; None where all are equal
+    is_even: bool = False  # every sequence is known to have T steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +95,7 @@ class SequenceDataset:
             values, places = self._even
             targets = self.targets.index_select(0, rows)
             values = values.index_select(0, rows if places is None else places.index_select(0, rows))
-            return SequenceBatch(self._scaled(values), lengths, targets, weights)
+            return SequenceBatch(self._scaled(values), lengths, targets, weights, is_even=True)
         steps = torch.arange(int(lengths.max()), device=rows.device)
         is_step = steps < lengths[:, None]
         places = torch.where(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -180,7 +181,7 @@ class SequenceNetwork(nn.Module):
         """
         backward: Callable[[Tensor], object]
         if torch.is_grad_enabled() and self.trains_without_autograd(batch.values):
-            outputs, backward = self.vjp(batch.values, batch.lengths)
+            outputs, backward = self.vjp(batch.values, batch.lengths, is_even=batch.is_even)
         else:
             outputs = self(batch.values, batch.lengths)
             backward = outputs.backward
@@ -205,13 +206,14 @@ class SequenceNetwork(nn.Module):
         )
 
     def vjp(
-        self, values: Tensor, lengths: Tensor, *, needs_d_values: bool = False
+        self, values: Tensor, lengths: Tensor, *, is_even: bool = False, needs_d_values: bool = False
     ) -> tuple[Tensor, Callable[[Tensor], Tensor | None]]:
         """Compute the outputs, and the function for the way back; `trains_without_autograd` says where.
 
         Args:
             values: (B, T, F).
             lengths: (B,).
+            is_even: whether every length is known to be T.
             needs_d_values: whether the way back goes on to the values, which only a network without a stem
                 can.
 
@@ -219,7 +221,7 @@ class SequenceNetwork(nn.Module):
             The outputs, and a function of their gradient that writes the `.grad` of all weights and returns
             that of the values (B, T, F), or None.
         """
-        is_even = int(lengths.min()) == values.shape[1]
+        is_even = is_even or int(lengths.min()) == values.shape[1]
         features, features_backward = self.features_vjp(
             values.detach(), None if is_even else lengths, needs_d_values=needs_d_values
         )
@@ -305,9 +307,9 @@ class SequenceNetwork(nn.Module):
         states, core_backward = self.core.vjp(inputs, steps, last_only=is_last_only)  # (T', B, H) or (B, H)
         pool_backward: Callable[[Tensor], Tensor]
         if self.config.per_step:
-            features, pool_backward = states.transpose(0, 1), _transpose
+            features, pool_backward = states.transpose(0, 1), lambda d_features: d_features.transpose(0, 1)
         elif is_last_only:
-            features, pool_backward = states, _unchanged
+            features, pool_backward = states, lambda d_features: d_features
         else:
             features, pool_backward = self.pool.vjp(states, steps)
 
@@ -341,17 +343,19 @@ class SequenceNetwork(nn.Module):
 
         It takes the outputs' gradient, writes those of the head's weights, and returns that of the features.
         """
-        head, keep, mask = self.head, 1 - self.dropout.p, None
+        modules: dict[str, Any] = self._modules  # an attribute of a module costs a microsecond
+        keep, mask = 1 - modules["dropout"].p, None
         if keep < 1 and self.training:
             with threads_for(features.numel()):
                 mask = torch.empty_like(features).bernoulli_(keep)
         keep_scale = 1.0 if mask is None else 1 / keep
-        scaled = self.standardize
-        operands = HeadOperands(features, scaled.center, scaled.factor, head.weight, head.bias, mask)
+        parameters, scaled = modules["head"]._parameters, modules["standardize"]._buffers  # noqa: SLF001
+        weight, bias = parameters["weight"], parameters["bias"]
+        operands = HeadOperands(features, scaled["center"], scaled["factor"], weight, bias, mask)
         outputs, inputs = linear_head(operands, keep_scale)
 
         def backward(d_outputs: Tensor) -> Tensor:
-            gradients = gradient_buffer(head.weight), gradient_buffer(head.bias)
+            gradients = gradient_buffer(weight), gradient_buffer(bias)
             return linear_head_backward(operands, keep_scale, inputs, d_outputs, *gradients)
 
         return outputs, backward
@@ -370,14 +374,6 @@ class SequenceNetwork(nn.Module):
             values = F.pad(values, (0, 0, 0, self.config.flat_steps - values.shape[1]))  # less than 0 cuts
             values = values.flatten(1)
         return torch.tanh(self.flat(values))
-
-
-def _transpose(d_features: Tensor) -> Tensor:
-    return d_features.transpose(0, 1)
-
-
-def _unchanged(d_features: Tensor) -> Tensor:
-    return d_features
 
 
 def _stem(config: SequenceNetworkConfig) -> ConvStem | None:

@@ -97,7 +97,7 @@ def _samples(
 ) -> Iterator[ReadoutSamples]:
     """Compute the features of all sequences, batch by batch."""
     for rows in dataset.length_batches():
-        values, lengths, targets, sample_weights = dataset.batch(rows)
+        values, lengths, targets, sample_weights, _ = dataset.batch(rows)
         features = network.standardize(network.features(values, lengths)).double().cpu()
         targets, sample_units = targets.cpu(), units[rows.cpu()]
         weights = torch.ones(len(rows)) if sample_weights is None else sample_weights.cpu()

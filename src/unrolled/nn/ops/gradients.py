@@ -81,7 +81,7 @@ class PlainModules:
                 parameters.get(name) is not weight
                 or not weight.requires_grad
                 or weight.dtype is not torch.float32
-                or torch_internals.has_gradient_hooks(weight)
+                or any(torch_internals.hooks_of_tensor(weight))
             ):
                 return False
         return True

@@ -38,7 +38,7 @@ is_batched = find_private(torch._C, "_functorch.is_batchedtensor", lambda _: Fal
 hooks_of_module = attrgetter(  # mappings, to which hooks are added
     "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"
 )
-_hooks_of_tensor = attrgetter("_backward_hooks", "_post_accumulate_grad_hooks")
+hooks_of_tensor = attrgetter("_backward_hooks", "_post_accumulate_grad_hooks")
 has_global_hooks = find_private(nn.modules.module, "_has_any_global_hook", lambda: True)
 _is_batch = find_private(torch._C, "_functorch.is_legacy_batchedtensor", lambda _: True)  # noqa: SLF001 (nor for this)
 
@@ -113,7 +113,7 @@ def has_hooks(module: nn.Module) -> bool:
 
 def has_gradient_hooks(parameter: Tensor) -> bool:
     """Tell whether autograd calls hooks with the gradient of a parameter."""
-    return any(_hooks_of_tensor(parameter))
+    return any(hooks_of_tensor(parameter))
 
 
 def skip_in_compile(function: F) -> F:
