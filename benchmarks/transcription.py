@@ -12,8 +12,9 @@ captions: English captions of multi30k of at most eight words, in lower case, sp
 voice: 1,500 to learn from, 200 others to test on. Left out where espeak-ng is not installed.
 
 prompts: the sentences of Debian's asterisk-core-sounds-en-wav, one speaker, in lower case without signs; a
-fifth, drawn by a hash of the name, is tested. Beside it stands pocketsphinx, whose model was trained on much
-other speech, where it is installed. Left out where the package is not.
+fifth, drawn by a hash of the name, is tested. Beside it stands pocketsphinx, where it is installed, with the
+model of its wheel: that has heard much other speech, at 16,000 samples a second, of which these recordings of
+8,000 hold the lower half of the band alone. Left out where the package is not.
 
 `left_out` in the results names the tasks and seeds of this list that were not run. `--only` measures some of
 them and keeps the other rows of the results; each row names the commit that it was measured at. Fits that
