@@ -17,8 +17,7 @@ model of its wheel: that has heard much other speech, at 16,000 samples a second
 8,000 hold the lower half of the band alone. Left out where the package is not.
 
 `left_out` in the results names the tasks and seeds of this list that were not run. `--only` measures some of
-them and keeps the other rows of the results; each row names the commit that it was measured at. Fits that
-are done are kept in `results/transcription.partial.json`, and one that is interrupted resumes. fsdd/ and
+them and keeps the other rows of the results; each row names its commit and processor. Fits that are done are kept in `results/transcription.partial.json`, and one that is interrupted resumes. fsdd/ and
 multi30k/ lie in the folder UNROLLED_DATA, by default ../shared/data.
 
     python -m benchmarks.transcription [--toy] [--only prompts] [--only "captions: seed 1"]
@@ -41,7 +40,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.record import DATA, RESULTS, Facts, commit, main, print_now, require_file, resumed, table
+from benchmarks.record import (
+    DATA,
+    RESULTS,
+    Facts,
+    commit,
+    machine,
+    main,
+    print_now,
+    require_file,
+    resumed,
+    table,
+)
 from unrolled import Recording, Transcriber
 from unrolled.data.audio.error_rates import error_rates
 from unrolled.data.audio.recording import RecordingList, read_recording
@@ -105,7 +115,7 @@ def earlier_rows() -> tuple[dict[str, Facts], dict[str, Facts]]:
         return {}, {}
     record = json.loads(path.read_text(encoding="utf-8"))
     rows, beside = (
-        {row_name(row): {**row, "commit": row.get("commit", record["commit"])} for row in record[part]}
+        {row_name(row): row | measured_at(record | row) for row in record[part]}
         for part in ("rows", "rivals")
     )
     return rows, beside
@@ -168,8 +178,13 @@ def scores(task: str, model: str, texts: list[str], test: Pairs) -> Facts:
         "cer": round(rates.character_error_rate, 4),
         "exact": round(rates.n_right / rates.n_texts, 4),
         "tested": rates.n_texts,
-        "commit": commit(),
+        **measured_at(machine()),
     }
+
+
+def measured_at(record: Facts) -> Facts:
+    """Select what a row says of its own: rows of one file may be of several commits and machines."""
+    return {name: record[name] for name in ("commit", "cpu")}
 
 
 def checkpoints() -> Path:

@@ -190,7 +190,12 @@ def test_rows_that_are_not_measured_again_keep_their_commit(
     """`--only` replaces the rows that it names, and says what is still left out."""
     record, module = _module("record", monkeypatch), _module("transcription", monkeypatch)
     row = {"task": "captions", "model": "seed 0", "wer": 0.5}
-    earlier = {"commit": "old", "rows": [row], "rivals": [{**row, "model": "nearest recording"}]}
+    earlier = {
+        "commit": "old",
+        "cpu": "slow",
+        "rows": [row],
+        "rivals": [{**row, "model": "nearest recording"}],
+    }
     (tmp_path / "transcription.json").write_text(json.dumps(earlier))
     for each in (record, module):
         monkeypatch.setattr(each, "RESULTS", tmp_path)
@@ -214,7 +219,7 @@ def test_rows_that_are_not_measured_again_keep_their_commit(
         f"{module.KNOWN}: seed 0": "new",
         f"{module.KNOWN}: seed 1": "new",
     }
-    assert [row["commit"] for row in written["rivals"]] == ["old"]
+    assert [(row["commit"], row["cpu"]) for row in written["rivals"]] == [("old", "slow")]
     assert written["left_out"][0].endswith("unheard: seed 0")
     assert written["left_out"][-1] == "prompts: seed 1"
 
