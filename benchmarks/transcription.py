@@ -17,8 +17,9 @@ model of its wheel: that has heard much other speech, at 16,000 samples a second
 8,000 hold the lower half of the band alone. Left out where the package is not.
 
 `left_out` in the results names the tasks and seeds of this list that were not run. `--only` measures some of
-them and keeps the other rows of the results; each row names its commit and processor. Fits that are done are kept in `results/transcription.partial.json`, and one that is interrupted resumes. fsdd/ and
-multi30k/ lie in the folder UNROLLED_DATA, by default ../shared/data.
+them and keeps the other rows of the results; each row names its commit and processor. Fits that are done are
+kept in `results/transcription.partial.json`, and one that is interrupted resumes. fsdd/ and multi30k/ lie in
+the folder UNROLLED_DATA, by default ../shared/data.
 
     python -m benchmarks.transcription [--toy] [--only prompts] [--only "captions: seed 1"]
 """

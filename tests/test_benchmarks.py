@@ -200,13 +200,13 @@ def test_rows_that_are_not_measured_again_keep_their_commit(
     for each in (record, module):
         monkeypatch.setattr(each, "RESULTS", tmp_path)
     monkeypatch.setattr(record, "ROOT", tmp_path)
-    monkeypatch.setattr(record, "machine", lambda: {"commit": "new"})
+    monkeypatch.setattr(record, "machine", lambda: {"commit": "new", "cpu": "quick"})
     monkeypatch.setattr(module, "available_tasks", lambda toy: [module.KNOWN, "captions"])
     monkeypatch.setattr(module, "rivals", lambda tasks, toy: [])
-    fit = lambda name, toy: {  # noqa: E731
-        "task": module.task_of(name), "model": f"seed {name[-1]}", "wer": 0.1, "commit": "new",
-    }  # fmt: skip
-    monkeypatch.setattr(module, "measure", fit)
+    new = {"wer": 0.1, "commit": "new", "cpu": "quick"}
+    monkeypatch.setattr(
+        module, "measure", lambda name, toy: {"task": module.task_of(name), "model": name[-6:], **new}
+    )
     monkeypatch.setattr(
         sys, "argv", ["transcription", "--only", "captions: seed 1", "--only", "digits, known"]
     )
