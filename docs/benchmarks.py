@@ -248,6 +248,11 @@ TABLES = {
             "transcription",
             _transcription("captions"),
         ),
+        Row(
+            "telephone prompts, word error rate (lower is better; the rival's model is of a wider band)",
+            "transcription",
+            _transcription("prompts"),
+        ),
     ],
 }
 ORDER = "rise or fall"
