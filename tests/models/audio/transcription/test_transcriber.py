@@ -109,7 +109,7 @@ def test_a_table_of_paths_and_transcripts_is_read(sentences: Sentences, tmp_path
         ({"y": ["do"] * 3 + ["do mi so " * 30]}, r"y, position 3 \(.*recording 3\): expected a transcript"),
         ({"y": ["do", "mi", " ", "so"]}, "y, position 2: expected a text, got ' '"),
         ({"y": ["do"] * 3}, "expected 4 transcripts, one for each recording, got 3"),
-        ({"y": None}, "y: expected labels, got none"),
+        ({"y": None}, "y: expected transcripts, got none"),
         ({"y": ["do", None, "mi", "so"]}, "y, position 1"),
         ({"y": "do"}, "Transcriber y"),
         ({"alphabet": "dom"}, r"y, position 1: expected characters of the alphabet, got 'i'"),
