@@ -74,6 +74,11 @@ def check_choice(name: str, value: Any, allowed: Sequence[str]) -> str:
 def check_choices(name: str, values: Any, allowed: Iterable[str], *, needed: str) -> tuple[str, ...]:
     """Return one or several allowed words, each once; `needed` says why an empty list is refused."""
     allowed, values = tuple(allowed), (values,) if isinstance(values, str) else values
+    if not isinstance(values, Iterable):
+        raise ArgumentError(
+            f"{name}: expected some of {', '.join(allowed)}; got {_shown(values)}. Give a list of them."
+        )
+    values = list(values)
     wrong = [value for value in values if value not in allowed]
     if wrong or not values:
         offer = suggest_spelling(str(wrong[0]), allowed) if wrong else ""

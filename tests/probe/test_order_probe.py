@@ -249,10 +249,11 @@ def test_fewer_copies_are_shuffled_of_very_many_steps(
         ({"repeats": 18}, "repeats: expected a whole number at least 19, got 18"),
         ({"folds": 2}, "folds: expected a whole number at least 3, got 2"),
         ({"random_state": 10**30}, f"random_state: expected a whole number from 0 to {2**62}, got 1"),
+        ({"retrain": np.ones(2)}, "retrain: expected True or False, got array([1., 1.])"),
         ({"random_state": -1}, f"random_state: expected a whole number from 0 to {2**62}, got -1"),
     ],
 )
-def test_arguments_out_of_range_are_refused(arguments: dict[str, int], sentence: str) -> None:
+def test_arguments_out_of_range_are_refused(arguments: dict[str, object], sentence: str) -> None:
     """Before the model runs."""
     X = noise(30)
     with pytest.raises(ArgumentError) as refused:

@@ -24,6 +24,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import numpy as np
 
 from unrolled.errors import ArgumentError
+from unrolled.formatting import shortened
 from unrolled.train.device import check_device
 from unrolled.validation import ErrorCollector, check_choice, check_float, check_int
 
@@ -95,7 +96,8 @@ class Boolean(Constraint):
         if not isinstance(value, bool | np.bool_):
             meant = _TRUTHS.get(str(value).lower())
             offer = "" if meant is None else f" Did you mean {name}={meant}?"
-            raise ArgumentError(f"{name}: expected True or False, got {value!r}.{offer}")
+            got = shortened(repr(value), 100)
+            raise ArgumentError(f"{name}: expected True or False, got {got}.{offer}")
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.splits import seeded_folds
 from unrolled.formatting import duration
+from unrolled.models.parameters import Boolean
 from unrolled.probe.measure.permutation_scores import (
     DrawPermutations,
     PermutationScores,
@@ -128,6 +129,7 @@ def order(
         check_int("repeats", repeats, least=19)
     if folds is not None:
         check_int("folds", folds, least=3)
+    Boolean().check("retrain", retrain)
     random_state = check_int("random_state", random_state, most=2**62)
     model, X = unwrap_model(model, X, caller="order")
     if retrain:

@@ -120,7 +120,7 @@ def test_what_holds_no_recordings_is_refused(tmp_path: Path, word_folder: Path) 
     (tmp_path / "table.csv").write_text("x,label\n1,a\n2,b\n")
     with pytest.raises(DataError, match="expected a column of paths"):
         read_recordings(tmp_path / "table.csv")
-    with pytest.raises(DataError, match="expected no column beside a folder"):
+    with pytest.raises(DataError, match=r"expected no column beside a folder"):
         read_recordings(word_folder, label="word")
     (tmp_path / "gone.csv").write_text("path,label\ngone.wav,a\n")
     with pytest.raises(DataError, match=r"gone\.wav: expected a file"):
@@ -153,6 +153,13 @@ def test_transcripts_stay_as_they_are_written(
     (word_folder / "list.csv").write_text(f"{header}\nlow/0.wav,{cells}\n")
     read = read_recordings(word_folder / "list.csv", label=label, transcripts=True)
     assert read.labels.tolist() == [expected]
+
+
+def test_an_array_is_no_name_of_a_column(word_folder: Path) -> None:
+    """Where a folder has none."""
+    for options in ({"label": np.array(["a", "b"])}, {"groups": np.array([])}):
+        with pytest.raises(DataError, match=r"expected no column beside a folder.* got array"):
+            read_recordings(word_folder, **options)  # type: ignore[arg-type]
 
 
 def test_a_table_without_a_header_is_refused(word_folder: Path) -> None:

@@ -166,6 +166,7 @@ def test_what_cannot_stream_says_why(chirps: Chirps) -> None:
     ("settings", "message"),
     [
         ({"rate": 16000}, "rate: expected 8,000 samples a second, as the model reads, got 16000"),
+        ({"rate": np.array([8000, 8000])}, "rate: expected 8,000 samples a second, .* got array"),
         ({"threshold": 1.5}, "threshold: expected a number above 0 and at most 1"),
         ({"hold_ms": -1}, "hold_ms"),
         ({"refractory_ms": np.nan}, "refractory_ms"),

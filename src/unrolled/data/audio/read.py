@@ -92,7 +92,7 @@ def read_recordings(
     if not has_columns and (label is not None or groups is not None):
         raise DataError(
             f"{path}: expected no column beside a folder, whose folders are the labels, or a recording, got "
-            f"{label or groups!r}. Leave it out, or read a table of paths."
+            f"{groups if label is None else label!r}. Leave it out, or read a table of paths."
         )
     if path.is_dir():
         return _read_folder(path)

@@ -27,6 +27,7 @@ from unrolled.evaluate.forecasting.rolling_origin import ModelForecasts, Rolling
 from unrolled.evaluate.forecasting.verdict import BaselineLosses, Verdict, backtest_verdict
 from unrolled.formatting import aligned_table, capitalized, number, percent
 from unrolled.models.forecasting.checks import check_output_names, check_series
+from unrolled.models.parameters import Boolean
 from unrolled.models.protocols import SupportsBounds, SupportsForecast
 from unrolled.models.video.forecaster import FrameForecaster
 from unrolled.record import Record
@@ -160,6 +161,7 @@ def backtest(
         )
     if isinstance(model, type) or not isinstance(model, SupportsForecast):
         raise ArgumentError(f"model: expected a Forecaster, fitted or not, got {model!r}.")
+    Boolean().check("refit", refit)
     names = check_backtest(origins, step, level, baselines)
     series = check_series(series, missing=getattr(model, "missing", None))
     check_output_names(series, ["cutoff", "y", model.cell, *names])

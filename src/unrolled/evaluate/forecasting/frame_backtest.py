@@ -16,6 +16,7 @@ from unrolled.errors import ArgumentError, DataError
 from unrolled.evaluate.forecasting.frame_baselines import FRAME_BASELINES
 from unrolled.evaluate.forecasting.verdict import BaselineLosses, Verdict, backtest_verdict
 from unrolled.formatting import aligned_table, number, quantity
+from unrolled.models.parameters import Boolean
 from unrolled.models.protocols import end_if_interrupted
 from unrolled.models.video.forecaster import FrameForecaster, as_frame_series
 from unrolled.record import Record
@@ -160,11 +161,12 @@ def _check_arguments(
     errors.collect(check_int, "origins", origins, least=1)
     if step is not None:
         errors.collect(check_int, "step", step, least=1)
-    if refit:
+    errors.collect(Boolean().check, "refit", refit)
+    if isinstance(refit, bool | np.bool_) and refit:
         errors.add(
             "refit: a FrameForecaster is fitted once, on the frames up to the first origin. Leave it out."
         )
-    if level != _LEVEL:
+    if not isinstance(level, int | float | np.number) or level != _LEVEL:
         errors.add(f"level: forecasts of frames have no band, got level={level!r}. Leave it out.")
     names: tuple[str, ...] = tuple(FRAME_BASELINES)
     if baselines is not None:

@@ -190,7 +190,8 @@ def check_stream_rate(rate: int | None, expected: int) -> None:
     Raises:
         ArgumentError: it is another: chunks are not converted, which would change them by where they are cut.
     """
-    if rate is not None and rate != expected:
+    is_expected = isinstance(rate, int | float | np.number) and rate == expected
+    if rate is not None and not is_expected:
         raise ArgumentError(
             f"rate: expected {expected:,} samples a second, as the model reads, got {rate!r}. Convert the "
             "sound before, or fit a model on that rate."
