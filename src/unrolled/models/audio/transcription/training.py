@@ -29,7 +29,7 @@ Ints = NDArray[np.int64]
 _CHANNELS, _SCALES = 96, 3  # of the stem, which sees a third of a second
 _MEMORY_STEPS = 30  # of the slowest units at the start
 _WEIGHT_DECAY = 0.02
-_EPOCHS = EpochBounds(least=20, most=120, min_steps=4200)
+_EPOCHS = EpochBounds(least=20, most=120, min_steps=5600)
 _AVERAGED = 0.03  # share of all steps that the averaged weights mostly come from
 
 
@@ -42,13 +42,13 @@ def transcription_training_config(
     learning_rate: float,
     seed: int,
 ) -> TrainingConfig:
-    """Count a training in epochs; by default 20, of few recordings as many as make 4,200 steps, 120 at most.
+    """Count a training in epochs; by default 20, of few recordings as many as make 5,600 steps, 120 at most.
 
     In the second half of the training the weights are averaged.
 
     >>> settings = {"max_epochs": None, "patience": None, "learning_rate": 3e-3, "seed": 0}
-    >>> transcription_training_config(4000, batch_size=16, **settings).max_steps
-    5000
+    >>> transcription_training_config(6000, batch_size=16, **settings).max_steps
+    7500
     >>> transcription_training_config(100, batch_size=16, **settings).batch_size
     8
     """

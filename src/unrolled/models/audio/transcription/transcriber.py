@@ -85,7 +85,7 @@ class Transcriber(AudioEstimator):
         bidirectional: whether a second run reads from the end, which a live stream does not have.
         dropout: between layers and before the readout, from 0 to below 1.
         n_members: networks with different seeds, whose probabilities are averaged.
-        max_epochs: passes over the recordings at most; None for 20, or as many as make 4,200 steps, but no
+        max_epochs: passes over the recordings at most; None for 20, or as many as make 5,600 steps, but no
             more than 120.
         patience: epochs without a lower validation loss before the training stops early; None for all.
         batch_size: recordings a step; fewer where there are few.
