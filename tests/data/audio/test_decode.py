@@ -10,7 +10,7 @@ import soundfile
 from numpy.typing import NDArray
 from scipy.io import wavfile
 
-from unrolled.data.audio.decode import decode_audio
+from unrolled.data.audio.decode import counts_mp3_frames, decode_audio
 from unrolled.data.audio.log_mel import scaled_samples
 from unrolled.errors import DataError, MissingDependencyError
 
@@ -119,6 +119,20 @@ def test_an_mp3_cut_between_frames_is_refused() -> None:
     for share in (0.3, 0.9):
         with pytest.raises(DataError, match=r"a\.mp3: expected a whole recording, got one that is cut \("):
             decode_audio(content[: int(share * len(content))], "a.mp3")
+
+
+def test_the_count_of_an_mp3_stands_after_its_tags() -> None:
+    """Behind a picture of any size; the title "Info" is none."""
+    content = _written("MPEG_LAYER_III", np.sin(np.arange(40_000) / 9), "MP3")
+    title, picture = (b"ID3\3\0\0" + bytes([0, *size]) + body for size, body in (
+        ((0, 0, 14), b"TIT2\0\0\0\4\0\0Info"),
+        ((5, 0, 0), b"APIC".ljust(5 << 14, b"\1")),
+    ))  # fmt: skip
+    assert counts_mp3_frames(io.BytesIO(title + picture + content))
+    assert not counts_mp3_frames(io.BytesIO(title + content.replace(b"Xing", b"none")))
+    assert len(decode_audio(picture + content, "a.mp3")[0]) == 40_000
+    with pytest.raises(DataError, match=r"a\.mp3: expected a whole recording, got one that is cut \("):
+        decode_audio(picture + content[: len(content) // 2], "a.mp3")
 
 
 def test_samples_of_64_bits_are_scaled(monkeypatch: pytest.MonkeyPatch) -> None:

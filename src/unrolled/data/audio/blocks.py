@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.audio.decode import (
-    MP3_HEAD_BYTES,
     WAV,
+    counts_mp3_frames,
     import_soundfile,
     map_wav,
     require_all_frames,
@@ -50,13 +50,14 @@ class RecordingBlocks:
     def _blocks(self, size: int) -> Iterator[NDArray[Any]]:
         if self.samples is None:
             with self.path.open("rb") as content:
-                head, n_read = content.read(MP3_HEAD_BYTES), 0
+                is_counted, n_read = counts_mp3_frames(content), 0
             with _open_soundfile(self.path) as file:
                 # not file.blocks, which goes on with old samples after the end of a cut file
                 while len(block := file.read(size, dtype="float32", always_2d=True)):
                     n_read += len(block)
                     yield block
-                require_all_frames(str(self.path), n_read, file.frames, head)
+                if is_counted:
+                    require_all_frames(str(self.path), n_read, file.frames)
         else:
             for start in range(0, len(self.samples), size):
                 yield np.asarray(self.samples[start : start + size])

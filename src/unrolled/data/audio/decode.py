@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,8 @@ _OTHERS = (  # beginnings of what soundfile reads
 )
 _UNKNOWN_SIZES = (0, 0xFFFFFFFF, 0x7FFFF024, 0x80000024)  # what ffmpeg, sox and arecord write into a pipe
 _WAV_FAULTS = (ValueError, EOFError, struct.error, ZeroDivisionError, UnboundLocalError, TypeError)
-MP3_HEAD_BYTES = 1 << 16  # that hold the count of its frames, if it has one
+_ID3_HEAD_BYTES = 10  # the last four hold seven bits each of the size of what follows
+_MP3_FRAME_BYTES = 1441  # of the largest frame
 _INSTALL = 'pip install "unrolled[audio]"'
 
 
@@ -117,7 +118,8 @@ def _decode_others(content: bytes, who: str, kind: str) -> tuple[NDArray[Any], i
             samples, rate, n_frames = file.read(dtype="float32", always_2d=True), file.samplerate, file.frames
     except (RuntimeError, TypeError) as fault:  # libsndfile's own
         raise undecodable(who, kind, fault) from fault
-    require_all_frames(who, len(samples), n_frames, content[:MP3_HEAD_BYTES])
+    if counts_mp3_frames(io.BytesIO(content)):
+        require_all_frames(who, len(samples), n_frames)
     return samples, int(rate)
 
 
@@ -131,14 +133,34 @@ def undecodable(who: str, kind: str, fault: Exception) -> DataError:
     )
 
 
-def require_all_frames(who: str, n_read: int, n_frames: int, head: bytes) -> None:
-    """Pass unless an MP3 whose first bytes count its frames ended before: nothing else says that it is cut.
+def counts_mp3_frames(file: BinaryIO) -> bool:
+    r"""Tell whether the first frame of an MP3, after its ID3 tags, holds the count of all frames.
+
+    >>> counts_mp3_frames(io.BytesIO(b"ID3" + bytes(6) + b"\x04Info" + bytes(40)))  # a tag of four bytes
+    False
+    """
+    start = 0
+    while (tag := _read_at(file, start, _ID3_HEAD_BYTES)).startswith(b"ID3"):
+        n_bytes = 0
+        for seven_bits in tag[6:]:
+            n_bytes = n_bytes << 7 | seven_bits
+        start += _ID3_HEAD_BYTES + n_bytes
+    frame = _read_at(file, start, _MP3_FRAME_BYTES)
+    return b"Xing" in frame or b"Info" in frame
+
+
+def _read_at(file: BinaryIO, start: int, size: int) -> bytes:
+    file.seek(start)
+    return file.read(size)
+
+
+def require_all_frames(who: str, n_read: int, n_frames: int) -> None:
+    """Pass unless an MP3 that counts its frames ended before: nothing else says that it is cut.
 
     Raises:
         DataError: it is cut.
     """
-    is_counted = any(name in head for name in (b"Xing", b"Info"))
-    if is_counted and n_read < n_frames:
+    if n_read < n_frames:
         raise DataError(
             f"{who}: expected a whole recording, got one that is cut ({n_read:,} of {n_frames:,} samples). "
             "Copy or write it again."
