@@ -195,7 +195,7 @@ class _Block:
     def read_gradients(self) -> bool:
         """Copy the gradients into the flat tensor; tell whether any parameter has one."""
         self._moved = self._all
-        if all([p.grad is g for p, g in zip(self.parameters, self._all.gradients, strict=True)]):  # noqa: C419
+        if all([p.grad is g for p, g in zip(self.parameters, self._all.gradients, strict=True)]):  # noqa: C419 (a list is quicker)
             return True
         gradients = {k: p.grad for k, p in enumerate(self.parameters) if p.grad is not None}
         new = {k: gradient for k, gradient in gradients.items() if gradient is not self._all.gradients[k]}
