@@ -1,14 +1,17 @@
 """Sentences about type and range: all faults at once, the nearest spelling offered."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from unrolled import errors
 from unrolled.validation import (
     ErrorCollector,
     check_choice,
+    check_choices,
     check_float,
     check_int,
     check_path,
@@ -64,6 +67,17 @@ def test_an_array_stands_in_one_line_of_a_message() -> None:
         with pytest.raises(errors.ArgumentError, match=r"^size: .* got array\(\[ ?0\., .*\.\.\.\.$") as fault:
             check("size", np.arange(900.0))
         assert len(str(fault.value)) < 180
+
+
+@pytest.mark.parametrize("values", [[pd.NA], np.ones((2, 900)), np.array("red"), [np.array(["red"])], 3])
+def test_words_of_another_kind_are_refused_in_one_line(values: Any) -> None:
+    """Also where == has no answer, and an array without axes, which is no list."""
+    with pytest.raises(
+        errors.ArgumentError, match=r"^colors: expected some of red, blue; got [^\n]*$"
+    ) as fault:
+        check_choices("colors", values, ("red", "blue"), needed="a picture has one")
+    assert len(str(fault.value)) < 180
+    assert check_choices("colors", np.array(["blue"]), ("red", "blue"), needed="") == ("blue",)
 
 
 def test_numpys_numbers_are_numbers() -> None:

@@ -58,8 +58,8 @@ def suggest_spelling(word: str, allowed: Iterable[str]) -> str:
     return f" Did you mean '{spelling[close[0]]}'?" if close else ""
 
 
-def _shown(value: Any) -> str:
-    """Write a value in one line, as an array's many are."""
+def short_repr(value: Any) -> str:
+    """Write a value in one line of a message: an array's repr has many."""
     return shortened(repr(value), _MOST_SHOWN)
 
 
@@ -68,21 +68,22 @@ def check_choice(name: str, value: Any, allowed: Sequence[str]) -> str:
     if isinstance(value, str) and value in allowed:
         return value
     offer = suggest_spelling(value, allowed) if isinstance(value, str) else ""
-    raise ArgumentError(f"{name}: expected one of {', '.join(allowed)}; got {_shown(value)}.{offer}")
+    raise ArgumentError(f"{name}: expected one of {', '.join(allowed)}; got {short_repr(value)}.{offer}")
 
 
 def check_choices(name: str, values: Any, allowed: Iterable[str], *, needed: str) -> tuple[str, ...]:
     """Return one or several allowed words, each once; `needed` says why an empty list is refused."""
     allowed, values = tuple(allowed), (values,) if isinstance(values, str) else values
-    if not isinstance(values, Iterable):
+    try:
+        values = list(values)
+    except TypeError as fault:  # also an array without axes, which has __iter__
         raise ArgumentError(
-            f"{name}: expected some of {', '.join(allowed)}; got {_shown(values)}. Give a list of them."
-        )
-    values = list(values)
-    wrong = [value for value in values if value not in allowed]
+            f"{name}: expected some of {', '.join(allowed)}; got {short_repr(values)}. Give a list of them."
+        ) from fault
+    wrong = [value for value in values if not isinstance(value, str) or value not in allowed]
     if wrong or not values:
         offer = suggest_spelling(str(wrong[0]), allowed) if wrong else ""
-        got = repr(wrong[0]) if wrong else f"none: {needed}"
+        got = short_repr(wrong[0]) if wrong else f"none: {needed}"
         raise ArgumentError(f"{name}: expected some of {', '.join(allowed)}; got {got}.{offer}")
     return tuple(dict.fromkeys(values))
 
@@ -92,7 +93,7 @@ def check_int(name: str, value: Any, *, least: int = 0, most: int | None = None)
     between = f"at least {least}" if most is None else f"from {least} to {most}"
     is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not is_whole or value < least or (most is not None and value > most):
-        raise ArgumentError(f"{name}: expected a whole number {between}, got {_shown(value)}.")
+        raise ArgumentError(f"{name}: expected a whole number {between}, got {short_repr(value)}.")
     return int(value)
 
 
@@ -115,7 +116,9 @@ def check_float(
     good = isinstance(value, numbers.Real) and not isinstance(value, bool) and _is_finite(value)
     good = good and (above is None or value > above) and (least is None or value >= least)
     if not (good and (below is None or value < below) and (most is None or value <= most)):
-        raise ArgumentError(f"{name}: expected a number {demand or 'that is finite'}, got {_shown(value)}.")
+        raise ArgumentError(
+            f"{name}: expected a number {demand or 'that is finite'}, got {short_repr(value)}."
+        )
     return float(value)
 
 
@@ -134,7 +137,7 @@ def check_path(name: str, value: Any) -> Path:
     """
     # "" would be the working folder, which nobody means
     if not isinstance(value, str | os.PathLike) or os.fspath(value) == "" or "\0" in os.fspath(value):
-        raise ArgumentError(f"{name}: expected the path of a file or folder, got {_shown(value)}.")
+        raise ArgumentError(f"{name}: expected the path of a file or folder, got {short_repr(value)}.")
     path = Path(value)
     longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
     if longest > _MOST_BYTES:

@@ -52,7 +52,7 @@ UNCONSTRAINED = {"class_weight"}  # weights depend on the classes of y
         (
             Verbosity(),
             [True, np.False_, 0, np.int64(2)],
-            ["no", np.array([1]), 0.5, -1],
+            ["no", np.array([1]), np.zeros(900), 0.5, -1],
             "True, False or None",
         ),
         (Device(), ["cpu"], ["cdua", 0], "the name of one that torch can use here"),

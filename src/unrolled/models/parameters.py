@@ -24,9 +24,8 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import numpy as np
 
 from unrolled.errors import ArgumentError
-from unrolled.formatting import shortened
 from unrolled.train.device import check_device
-from unrolled.validation import ErrorCollector, check_choice, check_float, check_int
+from unrolled.validation import ErrorCollector, check_choice, check_float, check_int, short_repr
 
 _MAX_SEED = 2**62
 
@@ -96,8 +95,7 @@ class Boolean(Constraint):
         if not isinstance(value, bool | np.bool_):
             meant = _TRUTHS.get(str(value).lower())
             offer = "" if meant is None else f" Did you mean {name}={meant}?"
-            got = shortened(repr(value), 100)
-            raise ArgumentError(f"{name}: expected True or False, got {got}.{offer}")
+            raise ArgumentError(f"{name}: expected True or False, got {short_repr(value)}.{offer}")
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ class Verbosity(Constraint):
     def check(self, name: str, value: Any) -> None:
         """Pass if `value` is a boolean or a number from 0 on."""
         if not isinstance(value, bool | np.bool_ | int | np.integer) or value < 0:
-            raise ArgumentError(f"{name}: expected True, False or None, got {value!r}.")
+            raise ArgumentError(f"{name}: expected True, False or None, got {short_repr(value)}.")
 
 
 @dataclass(frozen=True)

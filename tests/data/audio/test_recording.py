@@ -109,6 +109,7 @@ def test_arrays_need_a_rate(tone: Tone) -> None:
         ("a.wav", r"got one\. A single recording is given as \[x\]"),
         (Recording([0.0], 8000), r"got one\. A single recording"),
         (None, "expected a list of arrays, .* got NoneType"),
+        (np.array(3.0), "expected a list of arrays, .* got ndarray"),
         (pd.DataFrame({"a": [1], "b": [2]}), "got DataFrame"),
         ([[]], "recording 0: expected samples, got none"),
         ([np.zeros(9), np.zeros((0, 2))], "recording 1: expected samples, got none"),

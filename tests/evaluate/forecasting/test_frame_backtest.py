@@ -114,7 +114,7 @@ BAD: dict[str, tuple[Any, dict[str, Any], type[Exception], str]] = {
         ArgumentError,
         "refit: a FrameForecaster is fitted",
     ),
-    "levels": (np.zeros((40, 5, 6)), {"level": np.ones(2)}, ArgumentError, "level: forecasts of frames have"),
+    "levels": (np.zeros((40, 5, 6)), {"level": np.ones(900)}, ArgumentError, "level: .*Leave it out"),
     "refits": (np.zeros((40, 5, 6)), {"refit": np.ones(2)}, ArgumentError, "refit: expected True or False"),
     "no list": (np.zeros((40, 5, 6)), {"baselines": 3}, ArgumentError, r"got 3\. Give a list of them"),
     "an empty list": (

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy.io import wavfile
 
 from unrolled.data.audio.log_mel import LogMel
@@ -51,6 +52,15 @@ def test_recordings_before_their_labels_are_read_in_any_form() -> None:
     column = np.array([["yes"], ["no"]])
     for X, y in ((waves, column), ([wave.tolist() for wave in waves], column), (iter(waves), iter("ab"))):
         assert len(read_audio_inputs(X, y, who="X", rate=8000, resample=False).recordings) == 2
+
+
+@pytest.mark.parametrize("item", [np.array("yes"), torch.tensor(1.0)])
+def test_an_array_without_axes_is_no_list(item: Any) -> None:
+    """As X it is refused, as y it is left to what reads labels."""
+    waves = [np.zeros(800)] * 2
+    assert read_audio_inputs(waves, item, who="X", rate=8000, resample=False).y is item
+    with pytest.raises(DataError, match=r"^X: expected a list"):
+        read_audio_inputs(item, waves, who="X", rate=8000, resample=False)
 
 
 def test_missing_labels_are_asked_for() -> None:

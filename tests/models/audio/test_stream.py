@@ -166,7 +166,7 @@ def test_what_cannot_stream_says_why(chirps: Chirps) -> None:
     ("settings", "message"),
     [
         ({"rate": 16000}, "rate: expected 8,000 samples a second, as the model reads, got 16000"),
-        ({"rate": np.array([8000, 8000])}, "rate: expected 8,000 samples a second, .* got array"),
+        ({"rate": np.arange(900.0)}, r"rate: expected 8,000 samples a second, .* got array.*\. Convert"),
         ({"threshold": 1.5}, "threshold: expected a number above 0 and at most 1"),
         ({"hold_ms": -1}, "hold_ms"),
         ({"refractory_ms": np.nan}, "refractory_ms"),
@@ -176,6 +176,7 @@ def test_what_cannot_stream_says_why(chirps: Chirps) -> None:
         ({"refractory_ms": 300.0}, "refractory_ms: expected a threshold beside it"),
         ({"ignore": ["down"]}, "ignore: expected a threshold beside it"),
         ({"ignore": ["hush"]}, r"ignore: expected some of the classes \['down', 'up'\], got 'hush'"),
+        ({"ignore": np.array("up")}, r"ignore: expected a list of classes, got array.*\. Put it in a list"),
         ({"ignore": np.array([["up", "down"]])}, "ignore: expected some of the classes.*, got array"),
         ({"blob": "text"}, "expected the bytes of stream.snapshot"),
     ],

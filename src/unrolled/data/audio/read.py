@@ -18,7 +18,7 @@ from unrolled.data.parse.table import Table
 from unrolled.data.text.read import mean_words
 from unrolled.errors import DataError
 from unrolled.formatting import quantity, quoted_list
-from unrolled.validation import check_path
+from unrolled.validation import check_path, short_repr
 
 Array = NDArray[Any]
 
@@ -92,7 +92,7 @@ def read_recordings(
     if not has_columns and (label is not None or groups is not None):
         raise DataError(
             f"{path}: expected no column beside a folder, whose folders are the labels, or a recording, got "
-            f"{groups if label is None else label!r}. Leave it out, or read a table of paths."
+            f"{short_repr(groups if label is None else label)}. Leave it out, or read a table of paths."
         )
     if path.is_dir():
         return _read_folder(path)

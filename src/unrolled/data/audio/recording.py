@@ -199,7 +199,8 @@ def list_recordings(X: Any, who: str) -> list[Any]:
         raise DataError(f"{who}: expected several recordings, got one. A single recording is given as [x].")
     if hasattr(X, "columns") and hasattr(X, "iloc") and X.shape[1] == 1:
         X = X.iloc[:, 0]
-    if not isinstance(X, Iterable) or isinstance(X, bytes | dict) or hasattr(X, "columns"):
+    is_several = isinstance(X, Iterable) and getattr(X, "ndim", 1) > 0
+    if not is_several or isinstance(X, bytes | dict) or hasattr(X, "columns"):
         raise DataError(
             f"{who}: expected a list of arrays, of paths or of Recordings, or a folder, got "
             f"{type(X).__name__}."

@@ -31,7 +31,7 @@ from unrolled.models.parameters import Boolean
 from unrolled.models.protocols import SupportsBounds, SupportsForecast
 from unrolled.models.video.forecaster import FrameForecaster
 from unrolled.record import Record
-from unrolled.validation import ErrorCollector, check_float, check_int
+from unrolled.validation import ErrorCollector, check_float, check_int, short_repr
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -160,7 +160,7 @@ def backtest(
             model, series, origins=origins, step=step, refit=refit, baselines=baselines, level=level
         )
     if isinstance(model, type) or not isinstance(model, SupportsForecast):
-        raise ArgumentError(f"model: expected a Forecaster, fitted or not, got {model!r}.")
+        raise ArgumentError(f"model: expected a Forecaster, fitted or not, got {short_repr(model)}.")
     Boolean().check("refit", refit)
     names = check_backtest(origins, step, level, baselines)
     series = check_series(series, missing=getattr(model, "missing", None))

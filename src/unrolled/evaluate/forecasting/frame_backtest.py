@@ -20,7 +20,7 @@ from unrolled.models.parameters import Boolean
 from unrolled.models.protocols import end_if_interrupted
 from unrolled.models.video.forecaster import FrameForecaster, as_frame_series
 from unrolled.record import Record
-from unrolled.validation import ErrorCollector, check_choices, check_int
+from unrolled.validation import ErrorCollector, check_choices, check_int, short_repr
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -167,7 +167,7 @@ def _check_arguments(
             "refit: a FrameForecaster is fitted once, on the frames up to the first origin. Leave it out."
         )
     if not isinstance(level, int | float | np.number) or level != _LEVEL:
-        errors.add(f"level: forecasts of frames have no band, got level={level!r}. Leave it out.")
+        errors.add(f"level: forecasts of frames have no band, got level={short_repr(level)}. Leave it out.")
     names: tuple[str, ...] = tuple(FRAME_BASELINES)
     if baselines is not None:
         needed = "a network's error means nothing without one"

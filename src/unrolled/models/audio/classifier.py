@@ -49,7 +49,7 @@ from unrolled.nn.modules.pooling import POOLINGS
 from unrolled.train.config import Callback, Monitor
 from unrolled.train.ensemble import Ensemble, report_interruption
 from unrolled.train.threads import shared_processors
-from unrolled.validation import optional_int, suggest_spelling
+from unrolled.validation import optional_int, short_repr, suggest_spelling
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -233,7 +233,8 @@ class AudioClassifier(AudioEstimator):
         if not is_label_among(self.background, classes):
             offer = suggest_spelling(str(self.background), map(str, classes))
             raise ArgumentError(
-                f"background: expected a label of y, got {self.background!r}, which no recording has.{offer}"
+                f"background: expected a label of y, got {short_repr(self.background)}, which no recording "
+                f"has.{offer}"
             )
         number = classes.index(self.background)
         return WordContext.fit(samples.data.lengths, targets.values.cpu().numpy(), number)

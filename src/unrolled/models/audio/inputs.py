@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,16 +59,19 @@ def read_audio_inputs(
 
 def _require_recordings_first(X: Any, y: Any, who: str, beside: str) -> None:
     """Refuse recordings that were passed as y, whose labels or transcripts were passed as X."""
-    first_x, first_y = (
-        next(iter(each), None) if hasattr(each, "__len__") and not isinstance(each, str) else None
-        for each in (X, y)
-    )
+    first_x, first_y = _first(X), _first(y)
     is_label = isinstance(first_x, str | int | float | np.generic)
     if is_label and not _is_recording(first_x) and _is_recording(first_y):
         raise DataError(
             f"{who}: expected recordings first and their {beside} second, got them the other way round. "
             f"Call it with (recordings, {beside})."
         )
+
+
+def _first(items: Any) -> Any:
+    """Return the first of several items; None where there is none, or a generator would lose it."""
+    has_items = isinstance(items, Collection) and not isinstance(items, str)
+    return next(iter(items), None) if has_items and getattr(items, "ndim", 1) > 0 else None
 
 
 def _is_recording(item: Any) -> bool:

@@ -18,6 +18,7 @@ from unrolled.models.audio.training import unscaled
 from unrolled.models.streaming.sequence import SequenceStates
 from unrolled.models.streaming.snapshots import State, model_hash, pack_snapshot, unpack_snapshot
 from unrolled.models.streaming.streams import StreamStates
+from unrolled.validation import short_repr
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -193,6 +194,6 @@ def check_stream_rate(rate: int | None, expected: int) -> None:
     is_expected = isinstance(rate, int | float | np.number) and rate == expected
     if rate is not None and not is_expected:
         raise ArgumentError(
-            f"rate: expected {expected:,} samples a second, as the model reads, got {rate!r}. Convert the "
-            "sound before, or fit a model on that rate."
+            f"rate: expected {expected:,} samples a second, as the model reads, got {short_repr(rate)}. "
+            "Convert the sound before, or fit a model on that rate."
         )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from unrolled.models.audio.inputs import is_label_among
 from unrolled.models.audio.states import SoundStream
-from unrolled.validation import ErrorCollector, check_float
+from unrolled.validation import ErrorCollector, check_float, short_repr
 
 Floats = NDArray[np.float64]
 
@@ -183,13 +183,14 @@ def _check_options(classes: list[Any], threshold: Any, times_ms: dict[str, Any],
         faults.collect(check_float, "threshold", threshold, above=0, most=1)
     for name, value in given.items():
         faults.collect(check_float, name, value, least=0)
-    if isinstance(ignore, str) or not isinstance(ignore, Iterable):
-        faults.add(f"ignore: expected a list of classes, got {ignore!r}. Put it in a list.")
+    has_items = isinstance(ignore, Iterable) and getattr(ignore, "ndim", 1) > 0
+    if isinstance(ignore, str) or not has_items:
+        faults.add(f"ignore: expected a list of classes, got {short_repr(ignore)}. Put it in a list.")
         ignore = ()
     labels = list(ignore)
     for label in labels:
         if not is_label_among(label, classes):
-            faults.add(f"ignore: expected some of the classes {classes}, got {label!r}.")
+            faults.add(f"ignore: expected some of the classes {classes}, got {short_repr(label)}.")
     for name in (*given, *["ignore"] * bool(labels)) if threshold is None else ():
         faults.add(
             f"{name}: expected a threshold beside it, without which nothing is recognised, got none. Pass "
