@@ -90,6 +90,8 @@ def run(toy: bool, only: Sequence[str] = ()) -> Facts:
     ]
     here = [fit for fit in fits if task_of(fit) in available_tasks(toy)]
     names = [fit for fit in here if not only or fit.startswith(tuple(only))]
+    if wrong := [part for part in only if not any(fit.startswith(part) for fit in here)]:
+        raise SystemExit(f"--only: expected beginnings of {', '.join(here)}; got {', '.join(wrong)}.")
     kept_in = None if toy else RESULTS / "transcription.partial.json"
     rows, beside = earlier_rows() if only else ({}, {})
     for row in resumed(names, partial(measure, toy=toy), kept_in):

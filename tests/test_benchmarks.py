@@ -224,6 +224,13 @@ def test_rows_that_are_not_measured_again_keep_their_commit(
     assert written["left_out"][-1] == "prompts: seed 1"
 
 
+def test_a_part_that_no_row_begins_with_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The results would be written anew with nothing measured."""
+    module = _module("transcription", monkeypatch)
+    with pytest.raises(SystemExit, match=r"--only: expected beginnings of digits, .*; got digitz\.$"):
+        module.run(True, ["digits", "digitz"])
+
+
 @pytest.mark.parametrize("name", ["frameworks", "epoch", "fit_time"])
 def test_absent_rivals_are_told_in_a_sentence(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
