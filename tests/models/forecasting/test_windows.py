@@ -1,5 +1,6 @@
 """Windows share the memory of the series, and a batch is what a slow loop makes of the definition."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -145,6 +146,18 @@ def test_the_kernel_gathers_what_torchs_operators_do(name: str, season: int, rea
         fused = windows.batch(rows, back, cut)
         for field, expected in windows._batch(rows, back, cut)._asdict().items():
             assert torch.equal(getattr(fused, field), expected), field
+
+
+def test_a_unit_whose_reciprocal_overflows_gives_no_nan() -> None:
+    """A series of equal subnormal numbers moves by 0 of them."""
+    y, rule = np.full(30, 3e-310), Transform("difference")
+    transformed = replace(rule.apply(y, rule.learn(y)), unit=np.full(30, 3e-310))
+    nothing = np.empty((30, 0))
+    track = EncodedSeries(transformed, nothing, nothing)
+    windows = Windows([track], window=12, horizon=3, season=1, usual_share=1.0)
+    rows = torch.from_numpy(windows.rows(0, np.array([11, 20])))
+    for batch in (windows.batch(rows), windows._batch(rows, torch.zeros(2, 1, dtype=torch.int64), None)):
+        assert batch.levels.abs().sum() == batch.target.abs().sum() == 0
 
 
 @pytest.mark.parametrize(("row", "back"), [(10**6, 0), (20, -90), (0, 0), (20, 35)])

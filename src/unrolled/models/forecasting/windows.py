@@ -114,6 +114,7 @@ class Windows:
         self._working, self._center, self._unit = (
             torch.from_numpy(flat[name]) for name in ("working", "center", "unit")
         )
+        self._unit.clamp_(min=torch.finfo(torch.float64).tiny)  # its reciprocal is finite
         self._share = torch.from_numpy((flat["share"] / usual_share).astype(np.float32))
         self._log_share = self._share.log()
         self._observed = torch.from_numpy(flat["observed"].astype(np.float32))
