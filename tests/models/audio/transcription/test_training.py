@@ -68,9 +68,9 @@ def test_few_recordings_train_for_more_epochs() -> None:
     epochs = [
         transcription_training_config(n, max_epochs=None, **settings).max_steps
         / transcription_training_config(n, max_epochs=1, **settings).max_steps
-        for n in (40, 800, 4000)
+        for n in (40, 800, 6000)
     ]
-    assert epochs == [120, 84, 20]
+    assert epochs == [120, 112, 20]
     config = transcription_training_config(400, max_epochs=3, **settings)
     assert config.patience == 3
     assert config.averaging is not None
