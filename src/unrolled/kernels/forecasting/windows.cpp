@@ -51,11 +51,10 @@ public:
             std::clamp<std::size_t>(values / kMinThreadValues, 1, std::max<std::size_t>(most, 1)));
     }
 
-    // Copy one of `threads` shares of the windows.
-    void run(int share, int threads) const {
-        const std::size_t F = series_.inputs, size = batch_.steps * F;
-        const std::size_t begin = batch_.windows * share / threads,
-                          end = batch_.windows * (share + 1) / threads;
+    // Copy one of threads() shares of the windows.
+    void run(int share) const {
+        const std::size_t F = series_.inputs, size = batch_.steps * F, count = threads();
+        const std::size_t begin = batch_.windows * share / count, end = batch_.windows * (share + 1) / count;
         for (std::size_t window = begin; window < end; ++window) {
             const auto first = static_cast<std::size_t>(batch_.ends[window]) + 1 - batch_.steps;
             std::copy_n(series_.input_rows + first * F, size, to_.inputs + window * size);
@@ -125,21 +124,13 @@ private:
     }
 };
 
-struct SharedGather {
-    const WindowGather &gather;
-    const int threads;
-
-    void run(int share) const { gather.run(share, threads); }
-};
-
 }  // namespace
 
 bool gather_windows(const SeriesRows &series, const WindowBatch &batch, const WindowArrays &to) {
-    const WindowGather gather(series, batch, to);
+    WindowGather gather(series, batch, to);
     if (!gather.is_inside()) return false;
     watch_contention();
-    SharedGather shared{gather, gather.threads()};
-    run_parts(shared, shared.threads);
+    run_parts(gather, gather.threads());
     return true;
 }
 
