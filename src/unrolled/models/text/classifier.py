@@ -27,8 +27,8 @@ from unrolled.models.sequence.training import EncodedTargets
 from unrolled.models.text.base import TextEstimator
 from unrolled.models.text.encoder import TokenEncoder
 from unrolled.models.text.fine_tuning import FineTuning, with_language_body
+from unrolled.models.text.language.fitted import FittedLanguageModel, unfrozen
 from unrolled.models.text.language.language_model import LanguageModel
-from unrolled.models.text.language_encoder import FittedLanguageModel, unfrozen
 from unrolled.models.text.network import TextNetworkConfig
 from unrolled.nn.modules.inference import mean_answers
 

@@ -1,4 +1,4 @@
-"""Constraint on the encoder of a classifier: a fitted language model."""
+"""Constraint on a parameter that is a fitted language model, as the encoder of a classifier is."""
 
 from __future__ import annotations
 
