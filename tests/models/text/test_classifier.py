@@ -45,6 +45,8 @@ def test_pairs_of_words_take_little_memory_with_many_classes() -> None:
     )
     assert few.networks_[0].bigrams.weight.shape == (65_536, 2)
     assert many.networks_[0].bigrams.weight.numel() <= 2**20
+    assert few.networks_[0].tfidf.weight.shape == (65_536, 3)
+    assert many.networks_[0].tfidf is None  # a regression of so many classes takes too long
 
 
 def test_a_misspelt_word_is_read_by_its_ngrams(fitted: TextClassifier) -> None:

@@ -91,8 +91,12 @@ def test_vectors_of_many_words_are_looked_up_anew(classifier: Any, monkeypatch: 
         (None, "expected numbers, got NoneType"),
         (["a", 3], r"word 1: expected a word, got 3"),
         (["a", " "], r"word 1: expected a word, got ' '"),
-        ([[1.0, 2.0]], r"expected steps of 202 values, \(n, 202\), got shape \(1, 2\)"),
-        (np.full((1, 202), np.nan), "expected vectors of finite numbers, got others in step 1"),
+        ([[1.0, 2.0]], r"expected steps of 208 values, \(n, 208\), got shape \(1, 2\)"),
+        (np.full((1, 208), np.nan), "expected vectors of finite numbers, got others in step 1"),
+        (
+            np.full((1, 208), 1e300),
+            r"position of a word among \d+ at the end of each vector, got 1e.300",
+        ),
     ],
 )
 def test_what_is_no_text_is_refused(classifier: Any, words: Any, sentence: str) -> None:

@@ -36,7 +36,7 @@ def test_outputs_are_the_models_own(fitted: TextClassifier) -> None:
     """The mean of the networks' probabilities, and the accuracy of `score`."""
     probed = as_probed_model(fitted, TEXTS[:6], LABELS[:6])
     assert isinstance(probed.call, TextCall)
-    assert probed.values.shape == (6, 4, 18)
+    assert probed.values.shape == (6, 4, 24)
     np.testing.assert_allclose(
         probed.outputs().exp().detach().numpy(), fitted.predict_proba(TEXTS[:6]), atol=1e-6
     )

@@ -48,6 +48,7 @@ Labels = NDArray[Any]
 _UNIT, _POOLING = "word", "last+mean+max"
 _BIGRAM_BUCKETS, _BIGRAM_DROPOUT = 65_536, 0.5
 _BIGRAM_WEIGHTS = 2**20  # of all buckets and classes together, 4 MB
+_REGRESSED_CLASSES = 64  # at most: the time of a regression on TF-IDF grows with them
 
 
 @dataclass(frozen=True)
@@ -288,6 +289,7 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
             per_step=self._per_step,
             n_bigram_buckets=n_pairs,
             bigram_dropout=_BIGRAM_DROPOUT,
+            n_tfidf_buckets=0 if self._per_step or output_size > _REGRESSED_CLASSES else n_pairs,
         )
 
     @property

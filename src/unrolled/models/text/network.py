@@ -12,6 +12,7 @@ from unrolled.models.text.dataset import TextBatch
 from unrolled.models.text.embedding import EmbeddingConfig, TokenEmbedding
 from unrolled.models.text.encoder import TokenBatch
 from unrolled.nn.modules.bigrams import BigramOutputs
+from unrolled.nn.modules.tfidf import TfidfOutputs
 from unrolled.train.loop import BatchLoss
 
 
@@ -24,12 +25,15 @@ class TextNetworkConfig(EmbeddingConfig, SequenceNetworkConfig):
     Args:
         n_bigram_buckets: of hashed pairs of words that add to the outputs, see `BigramOutputs`; 0 for none.
         bigram_dropout: share of the pairs that a training step does not see.
+        n_tfidf_buckets: of hashed words and pairs that a logistic regression on TF-IDF reads, beside the
+            character n-grams of the embedding, see `TfidfOutputs`; 0 for none.
     """
 
     input_size: int = 0
     output_size: int
     n_bigram_buckets: int = 0
     bigram_dropout: float = 0.0
+    n_tfidf_buckets: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "input_size", self.width)
@@ -41,8 +45,10 @@ class TextNetworkConfig(EmbeddingConfig, SequenceNetworkConfig):
     @property
     def readout_words(self) -> str:
         """Describe what the output is computed from."""
-        pairs = ", and pairs of words" if self.n_bigram_buckets else ""
-        return super().readout_words + pairs
+        words = super().readout_words
+        if self.n_bigram_buckets:
+            words += ", pairs of words" if self.n_tfidf_buckets else ", and pairs of words"
+        return words + (", and a logistic regression on TF-IDF" if self.n_tfidf_buckets else "")
 
 
 class TextNetwork(nn.Module):
@@ -66,14 +72,23 @@ class TextNetwork(nn.Module):
                 per_step=config.per_step,
                 both_sides=config.per_step and config.bidirectional,
             )
+        self.tfidf: TfidfOutputs | None = None
+        if config.n_tfidf_buckets:
+            self.tfidf = TfidfOutputs(
+                config.n_words, config.n_tfidf_buckets, config.n_buckets, config.output_size
+            )
         self.body = SequenceNetwork(SequenceNetworkConfig(**config.part(SequenceNetworkConfig)))  # type: ignore[arg-type]
         self.float()
 
     def forward(self, tokens: TokenBatch | Tensor, lengths: Tensor) -> Tensor:
         """Compute outputs (B, K), or (B, T, K) if `per_step`, 0 beyond a length."""
-        vectors, words = self._read(tokens)
+        vectors, words, spelling = self._read(tokens)
         outputs: Tensor = self.body(vectors, lengths)
-        return outputs if self.bigrams is None else outputs + self.bigrams(words, lengths)
+        if self.bigrams is not None:
+            outputs = outputs + self.bigrams(words, lengths)
+        if self.tfidf is not None and not self.training:  # it is fitted apart, and scales what was trained
+            outputs = self.tfidf(outputs, words, spelling, lengths)
+        return outputs
 
     def loss(self, batch: TextBatch, criterion: Criterion) -> BatchLoss:
         """Compute the loss of a batch, for training; without autograd where all of it allows that."""
@@ -101,26 +116,37 @@ class TextNetwork(nn.Module):
 
     def precise_outputs(self, tokens: TokenBatch | Tensor, lengths: Tensor) -> Tensor:
         """Compute the outputs of a trained network with its readout in float64, on the CPU."""
-        vectors, words = self._read(tokens)
+        vectors, words, spelling = self._read(tokens)
         outputs = self.body.precise_outputs(vectors, lengths)
-        return outputs if self.bigrams is None else outputs + self.bigrams.precise(words, lengths).cpu()
+        if self.bigrams is not None:
+            outputs = outputs + self.bigrams.precise(words, lengths).cpu()
+        if self.tfidf is not None:
+            outputs = self.tfidf(outputs.to(words.device), words, spelling, lengths).cpu()
+        return outputs
 
     def token_vectors(self, tokens: TokenBatch) -> Tensor:
         """Look up all that the network reads of tokens (B, T): (B, T, D).
 
-        D is the width of the embedding; with bigrams one more, the position in the vocabulary, since what a
-        pair of words says depends on which of them stand side by side.
+        D is the width of the embedding; with bigrams or a regression what it says of the word's spelling and
+        the position in the vocabulary follow, since a pair is of the words that stand side by side.
         """
         vectors: Tensor = self.embedding(tokens)
-        if self.bigrams is None:
+        if self.bigrams is None and self.tfidf is None:
             return vectors
-        return torch.cat([vectors, _words(tokens)[..., None].to(vectors)], -1)
+        return torch.cat([vectors, self._spelling(tokens), _words(tokens)[..., None].to(vectors)], -1)
 
-    def _read(self, tokens: TokenBatch | Tensor) -> tuple[Tensor, Tensor]:
-        """Return vectors (B, T, E) and positions in the vocabulary (B, T)."""
+    def _read(self, tokens: TokenBatch | Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return vectors (B, T, E), positions in the vocabulary (B, T) and what a regression says of each."""
         if isinstance(tokens, TokenBatch):
-            return self.embedding(tokens), _words(tokens)
-        return tokens[..., : self.config.width], tokens[..., -1].detach().long()
+            return self.embedding(tokens), _words(tokens), self._spelling(tokens)
+        vectors, rest = tokens[..., : self.config.width], tokens[..., self.config.width :].detach()
+        return vectors, tokens[..., -1].detach().long(), rest[..., :-1]
+
+    def _spelling(self, tokens: TokenBatch) -> Tensor:
+        """Look up what a regression says of the spelling of words (B, T, K + 1); (B, T, 0) without one."""
+        if self.tfidf is None:
+            return torch.empty(*tokens.places.shape, 0, device=tokens.places.device)
+        return self.tfidf.spelling(tokens.ngrams, tokens.ngram_offsets)[tokens.places]
 
     def _has_vjp(self) -> bool:
         return (

@@ -6,6 +6,7 @@ recurrent layers read.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,10 @@ from unrolled.models.streaming.rows import read_rows
 from unrolled.models.streaming.sequence import SequenceStates
 from unrolled.models.streaming.snapshots import State
 from unrolled.models.streaming.streams import StreamStates
+from unrolled.models.text.network import TextNetwork
 from unrolled.nn.modules.bigrams import SCALE, STEP_SCALE
 from unrolled.nn.modules.inference import mean_answers
+from unrolled.nn.modules.tfidf import N_BLOCKS
 from unrolled.train.threads import single_thread
 
 Floats = NDArray[np.float64]
@@ -46,6 +49,79 @@ class _BodyModel:
         return 0.0, 1.0
 
 
+class _DirectOutputs:
+    """States of what words add to the outputs of N streams: pairs of words, and a regression on TF-IDF.
+
+    Of each token it reads the last numbers of its vector: what the regression says of its spelling, and its
+    position in the vocabulary.
+
+    Args:
+        networks: M, of one configuration.
+        capacity: N.
+    """
+
+    def __init__(self, networks: Sequence[TextNetwork], capacity: int) -> None:
+        self._bigrams = [network.bigrams for network in networks if network.bigrams is not None]
+        self._tfidf = networks[0].tfidf  # the same in all
+        self._n_words, n_outputs = networks[0].config.n_words, networks[0].config.output_size
+        self.width = 0
+        self.arrays: State = {}
+        if self._bigrams or self._tfidf:
+            self.width = 1 + (n_outputs + 1 if self._tfidf else 0)
+            self.arrays["last_word"] = np.zeros(capacity, np.int64)
+        if self._bigrams and not self._bigrams[0].per_step:
+            self.arrays["bigrams"] = np.zeros((capacity, len(networks), n_outputs))
+        if self._tfidf:
+            self.arrays["tfidf"] = np.zeros((capacity, N_BLOCKS, n_outputs + 1))
+
+    def check(self, words: Floats, name: str) -> None:
+        """Pass if these are positions in the vocabulary (n,), where there are any."""
+        is_position = (words >= 0) & (words < self._n_words) & (words == np.floor(words))
+        if self.width and not is_position.all():
+            row = int(np.argmin(is_position))
+            raise DataError(
+                f"{name}: expected the position of a word among {self._n_words:,} at the end of each vector, "
+                f"got {words[row]:g} in step {row + 1}. Give texts or words, or take vectors from rows()."
+            )
+
+    @torch.inference_mode()
+    def add_to(self, outputs: Floats, rows: Floats, n_steps: Ints, streams: Ints, counts: Ints) -> Floats:
+        """Return the outputs (M, n, K) with what words add, in streams that had n_steps (S,) before."""
+        if not self.width:
+            return outputs
+        starts, ends = np.cumsum(counts) - counts, np.cumsum(counts)
+        nth = np.repeat(n_steps - starts, counts) + np.arange(len(rows)) + 1  # step of its stream
+        is_moved = counts > 0
+        moved, starts, ends = streams[is_moved], starts[is_moved], ends[is_moved]
+        words = rows[:, -1].astype(np.int64)
+        before = np.concatenate([[0], words[:-1]])
+        before[starts] = self.arrays["last_word"][moved]
+        before[nth == 1] = self._n_words
+        self.arrays["last_word"][moved] = words[ends - 1]
+        pairs = torch.from_numpy(before), torch.from_numpy(words)
+        if self._bigrams:
+            steps = np.stack([bigrams.steps(*pairs).double().numpy() for bigrams in self._bigrams], 1)
+            if self._bigrams[0].per_step:
+                steps *= STEP_SCALE
+            else:
+                _run_sums(steps, self.arrays["bigrams"], moved, starts, ends)
+                steps = SCALE * steps / nth[:, None, None]
+            outputs = outputs + steps.swapaxes(0, 1)
+        if self._tfidf:
+            steps = self._tfidf.steps(*pairs, torch.from_numpy(rows[:, :-1])).numpy()
+            _run_sums(steps, self.arrays["tfidf"], moved, starts, ends)
+            outputs = self._tfidf.add(torch.from_numpy(outputs), torch.from_numpy(steps)).numpy()
+        return outputs
+
+
+def _run_sums(steps: Floats, sums: Floats, streams: Ints, starts: Ints, ends: Ints) -> None:
+    """Turn the steps (n, ...) of streams into sums over all steps so far, and keep the last in `sums`."""
+    for stream, start, end in zip(streams, starts, ends, strict=True):
+        steps[start] += sums[stream]
+        steps[start:end] = np.cumsum(steps[start:end], 0)
+        sums[stream] = steps[end - 1]
+
+
 class TextStates(StreamStates):
     """States of N streams of a TextClassifier or TextTagger.
 
@@ -67,18 +143,14 @@ class TextStates(StreamStates):
         )
         self._parts = [SequenceStates(_BodyModel(model, network), capacity) for network in self._networks]
         self._vectors: dict[str, Floats] = {}
-        self._bigrams = [network.bigrams for network in self._networks if network.bigrams is not None]
-        self._size = self._parts[0].width + bool(self._bigrams)  # of what one network reads of a token
+        self._direct = _DirectOutputs(self._networks, capacity)
+        self._size = self._parts[0].width + self._direct.width  # of what one network reads of a token
         self.width = len(self._parts) * self._size
         self.arrays: State = {"steps": self._parts[0].arrays["steps"]}
         for k, part in enumerate(self._parts):
             for name, array in part.arrays.items():
                 self.arrays[_name_of(k, name)] = array
-        if self._bigrams:
-            self.arrays["last_word"] = np.zeros(capacity, np.int64)
-            if not self._bigrams[0].per_step:
-                shape = (capacity, len(self._parts), model.network_config_.output_size)
-                self.arrays["bigrams"] = np.zeros(shape)
+        self.arrays |= self._direct.arrays
 
     @staticmethod
     def why_not_streamable(model: Any) -> str:
@@ -98,10 +170,11 @@ class TextStates(StreamStates):
         return read_rows(values, self.width, name)
 
     def check(self, rows: Floats, name: str) -> None:
-        """Pass if vectors (n, M · D) hold finite numbers."""
+        """Pass if vectors (n, M · D) hold finite numbers, and positions of words that the vocabulary has."""
         if not np.isfinite(rows).all():
             row = int(np.argmin(np.isfinite(rows).all(1)))
             raise DataError(f"{name}: expected vectors of finite numbers, got others in step {row + 1}.")
+        self._direct.check(rows[:, self._size - 1], name)
 
     def step(self, rows: Floats, streams: Ints, counts: Ints) -> Floats:
         """Step streams; see `StreamStates`."""
@@ -113,31 +186,8 @@ class TextStates(StreamStates):
                 for k, part in enumerate(self._parts)
             ]
         )
-        if self._bigrams:
-            words = vectors[:, 0, -1].astype(np.int64)
-            outputs += self._bigram_outputs(words, n_steps, streams, counts)
+        outputs = self._direct.add_to(outputs, vectors[:, 0, E:], n_steps, streams, counts)
         return mean_answers(torch.from_numpy(outputs), is_class=True)
-
-    @torch.inference_mode()
-    def _bigram_outputs(self, words: Ints, n_steps: Ints, streams: Ints, counts: Ints) -> Floats:
-        """Compute what pairs of words add (M, n, K), in streams that had n_steps (S,) before."""
-        starts, ends = np.cumsum(counts) - counts, np.cumsum(counts)
-        nth = np.repeat(n_steps - starts, counts) + np.arange(len(words)) + 1  # step of its stream
-        is_moved = counts > 0
-        before = np.concatenate([[0], words[:-1]])
-        before[starts[is_moved]] = self.arrays["last_word"][streams[is_moved]]
-        before[nth == 1] = self._bigrams[0].n_words
-        pairs = torch.from_numpy(before), torch.from_numpy(words)
-        steps = np.stack([bigrams.steps(*pairs).double().numpy() for bigrams in self._bigrams], 1)
-        self.arrays["last_word"][streams[is_moved]] = words[ends[is_moved] - 1]
-        if self._bigrams[0].per_step:
-            return (STEP_SCALE * steps).swapaxes(0, 1)
-        sums = self.arrays["bigrams"]
-        for stream, start, end in zip(streams[is_moved], starts[is_moved], ends[is_moved], strict=True):
-            steps[start] += sums[stream]
-            steps[start:end] = np.cumsum(steps[start:end], 0)
-            sums[stream] = steps[end - 1]
-        return (SCALE * steps / nth[:, None, None]).swapaxes(0, 1)
 
     def _vectors_of(self, words: list[str]) -> Floats:
         """Return the vectors (n, M · D) of words; those of the latest words are kept, as words recur."""

@@ -16,6 +16,8 @@ from unrolled.models.sequence.training import EncodedTargets
 from unrolled.models.text.dataset import TextDataset, hash_bytes
 from unrolled.models.text.fine_tuning import FineTuning, copy_language_weights, fine_tuning_groups
 from unrolled.models.text.network import TextNetwork, TextNetworkConfig
+from unrolled.models.text.regression import fit_tfidf
+from unrolled.nn.modules.tfidf import TfidfOutputs
 from unrolled.train.batching import batches_of_like_length
 from unrolled.train.config import (
     EpochBounds,
@@ -77,6 +79,9 @@ def fit_text_networks(
 ) -> Ensemble[TextNetwork]:
     """Train one network a seed; those weights are kept whose loss on the validation set was lowest.
 
+    A regression on TF-IDF that adds to the networks is fitted first, so that whoever interrupts the training
+    has it, on the texts that are not held out.
+
     Args:
         dataset: all texts.
         targets: theirs.
@@ -110,6 +115,8 @@ def fit_text_networks(
     )
     lengths = training.sequences.lengths.cpu()
 
+    tfidf = _fit_tfidf(training, targets, network_config) if network_config.n_tfidf_buckets else None
+
     def make_network() -> TextNetwork:
         network = TextNetwork(network_config)
         if vectors is not None:
@@ -118,7 +125,7 @@ def fit_text_networks(
             copy_language_weights(network, fine_tuning.language_network)
         return network.to(device)
 
-    return fit_ensemble(
+    ensemble = fit_ensemble(
         make_network,
         lambda network, batch: network.loss(batch, targets.criterion),
         training,
@@ -131,6 +138,19 @@ def fit_text_networks(
         ),
         monitor=monitor,
     )
+    for network in ensemble.networks:
+        if tfidf is not None and network.tfidf is not None:
+            network.tfidf.load_state_dict(tfidf.state_dict())
+    return ensemble
+
+
+def _fit_tfidf(dataset: TextDataset, targets: EncodedTargets, config: TextNetworkConfig) -> TfidfOutputs:
+    classes, weights = dataset.sequences.targets.cpu(), torch.ones(len(dataset), dtype=torch.float64)
+    if targets.class_weights is not None:
+        weights = targets.class_weights[classes]
+    if dataset.sequences.weights is not None:
+        weights = weights * dataset.sequences.weights.cpu()
+    return fit_tfidf(dataset, config, classes.numpy(), weights.numpy())
 
 
 @shared_processors()

@@ -76,7 +76,7 @@ class BigramOutputs(nn.Module):
         Returns:
             (..., K); with `both_sides` (..., 2 K), what the pair says of its second word and of its first.
         """
-        return nn.functional.embedding(self._buckets(before, words), self.weight)
+        return nn.functional.embedding(pair_buckets(before, words, self.n_buckets), self.weight)
 
     @property
     def has_vjp(self) -> bool:
@@ -95,7 +95,7 @@ class BigramOutputs(nn.Module):
 
     @torch.no_grad()
     def _add_gradient(self, words: Tensor, lengths: Tensor, counted: Tensor, d_outputs: Tensor) -> None:
-        buckets = self._buckets(self._before(words), words)[counted]  # of the counted pairs
+        buckets = pair_buckets(self._before(words), words, self.n_buckets)[counted]  # of the counted pairs
         if self.per_step:
             d_steps = STEP_SCALE * d_outputs
             if self.both_sides:
@@ -130,5 +130,7 @@ class BigramOutputs(nn.Module):
     def _before(self, words: Tensor) -> Tensor:
         return torch.cat([torch.full_like(words[:, :1], self.n_words), words[:, :-1]], 1)
 
-    def _buckets(self, before: Tensor, words: Tensor) -> Tensor:
-        return (before * _FACTORS[0] + words * _FACTORS[1]) % self.n_buckets
+
+def pair_buckets(before: Tensor, words: Tensor, n_buckets: int) -> Tensor:
+    """Hash pairs of positions in a vocabulary into so many buckets."""
+    return (before * _FACTORS[0] + words * _FACTORS[1]) % n_buckets
