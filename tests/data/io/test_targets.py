@@ -171,8 +171,8 @@ def test_labels_of_bytes_are_texts(y: Any) -> None:
         (
             [1.5, 2.0, 0.25],
             (
-                "expected classes, got numbers such as 1.5 (Unknown label type: continuous). Learn numbers "
-                "with SequenceRegressor, or name the classes."
+                "expected classes, got numbers such as 1.5 (Unknown label type: continuous). Name the "
+                "classes; SequenceRegressor learns numbers, of sequences of values."
             ),
         ),
         (

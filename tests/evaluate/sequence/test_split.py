@@ -131,7 +131,7 @@ def test_a_class_in_one_fold_only_is_refused() -> None:
     """Its fold could not learn it; with groups the sentence says so."""
     y = ["a", "a", "b", "b", "c"]
     data, _ = evaluation_data(block(5), y, "labels")
-    words = "y: expected every class in at least two folds, got class 'c' in one seq"
+    words = "labels: expected every class in at least two folds, got class 'c' in one seq"
     with pytest.raises(DataError, match=words):
         partition_by_folds(data, 2, stratified=True)
     grouped, _ = evaluation_data(block(4), y[:4], "labels", groups=[0, 1, 2, 2])

@@ -12,7 +12,7 @@ from scipy.io import wavfile
 from unrolled.data.audio.log_mel import LogMel
 from unrolled.data.audio.recording import Recording
 from unrolled.errors import DataError
-from unrolled.models.audio.inputs import raw_frames, read_audio_inputs, require_labels, require_transcripts
+from unrolled.models.audio.inputs import raw_frames, read_audio_inputs, require_targets
 
 
 def test_labels_and_speakers_come_from_the_table_unless_given(tmp_path: Path) -> None:
@@ -65,12 +65,12 @@ def test_an_array_without_axes_is_no_list(item: Any) -> None:
 
 def test_missing_labels_are_asked_for() -> None:
     """With the two ways to give them."""
-    assert require_labels([1], "y") == [1]
-    assert require_transcripts(["a"], "y") == ["a"]
+    assert require_targets([1], "y") == [1]
+    assert require_targets(["a"], "y", transcripts=True) == ["a"]
     with pytest.raises(DataError, match=r"y: expected transcripts, got none\. Pass them, or a table"):
-        require_transcripts(None, "y")
+        require_targets(None, "y", transcripts=True)
     with pytest.raises(DataError, match=r"y: expected labels, got none\. Pass them, or a folder"):
-        require_labels(None, "y")
+        require_targets(None, "y")
 
 
 def test_frames_of_all_recordings_are_joined() -> None:

@@ -203,7 +203,7 @@ def list_recordings(X: Any, who: str) -> list[Any]:
     if not is_several or isinstance(X, bytes | dict) or hasattr(X, "columns"):
         raise DataError(
             f"{who}: expected a list of arrays, of paths or of Recordings, or a folder, got "
-            f"{type(X).__name__}."
+            f"{type(X).__name__}. {_way_to_list(X)}"
         )
     items = list(X)
     if (items and all(isinstance(item, int | float | np.number) for item in items[:9])) or _is_one(X):
@@ -212,6 +212,15 @@ def list_recordings(X: Any, who: str) -> list[Any]:
             "[x]."
         )
     return items
+
+
+def _way_to_list(X: Any) -> str:
+    """Say how what is no list of recordings becomes one."""
+    if isinstance(X, dict):
+        return "Pass list(x.values())."
+    if hasattr(X, "columns"):
+        return "Pass its column of paths, as x['path']."
+    return "Pass one item for each recording, as ['a.wav', 'b.wav']."
 
 
 def _is_one(X: Any) -> bool:

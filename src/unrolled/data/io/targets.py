@@ -51,7 +51,7 @@ def as_labels(y: Any, n: int, *, who: str = "SequenceClassifier y") -> Array:
         if len(broken):
             raise DataError(
                 f"{who}: expected classes, got numbers such as {labels[broken[0]]:g} (Unknown label type: "
-                "continuous). Learn numbers with SequenceRegressor, or name the classes."
+                "continuous). Name the classes; SequenceRegressor learns numbers, of sequences of values."
             )
     elif labels.dtype.kind not in "iubU":
         raise DataTypeError(f"{who}: expected texts or whole numbers, got {labels.dtype}.")

@@ -23,7 +23,7 @@ from unrolled.evaluate.sequence.split import (
     TrainTestSplit,
 )
 from unrolled.models.audio.classifier import AudioClassifier
-from unrolled.models.audio.inputs import raw_frames, read_audio_inputs, require_labels
+from unrolled.models.audio.inputs import raw_frames, read_audio_inputs, require_targets
 from unrolled.models.audio.levels import BandLevels
 
 Floats = NDArray[np.float64]
@@ -98,7 +98,7 @@ def _read(
     if features is None:
         features = LogMel(inputs.recordings.rate, int(model.n_bands))
     raw = raw_frames(inputs.recordings, features, f"{who} X")
-    labels = as_labels(require_labels(inputs.y, f"{who} y"), len(raw), who=f"{who} y")
+    labels = as_labels(require_targets(inputs.y, f"{who} y"), len(raw), who=f"{who} y")
     group_ids = None if inputs.groups is None else as_groups(inputs.groups, len(raw))
     names = None if inputs.groups is None else np.asarray(inputs.groups)
     sequences = np.split(raw.values, raw.offsets[1:-1])

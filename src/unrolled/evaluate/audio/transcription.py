@@ -26,7 +26,7 @@ from unrolled.evaluate.corpus import CorpusResult, held_out_rows, judge_corpus, 
 from unrolled.evaluate.outcome import Outcome
 from unrolled.evaluate.score_frame import score_frame
 from unrolled.formatting import aligned_table, number, p_value_text, percent, quantity
-from unrolled.models.audio.inputs import AudioInputs, read_audio_inputs, require_transcripts
+from unrolled.models.audio.inputs import AudioInputs, read_audio_inputs, require_targets
 from unrolled.models.audio.transcription.transcriber import Transcriber
 from unrolled.models.audio.transcription.transcripts import as_transcripts
 from unrolled.record import Record
@@ -162,7 +162,9 @@ def _read(model: Transcriber, X: Any, y: Any, groups: Any, rate: int | None, who
     inputs = read_audio_inputs(
         X, y, groups, who=f"{who} X", rate=rate, resample=bool(model.resample), transcripts=True
     )
-    texts = as_transcripts(require_transcripts(inputs.y, f"{who} y"), len(inputs.recordings), f"{who} y")
+    texts = as_transcripts(
+        require_targets(inputs.y, f"{who} y", transcripts=True), len(inputs.recordings), f"{who} y"
+    )
     return inputs._replace(y=texts)
 
 

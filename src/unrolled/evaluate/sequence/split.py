@@ -210,8 +210,9 @@ def _require_learnable(labels: NDArray[np.generic], strata: Ints, fold: Ints, *,
             name = labels[int(np.argmax(of_class))].item()
             units = "one group" if grouped else "one sequence"
             raise DataError(
-                f"y: expected every class in at least two folds, got class {name!r} in {units} only: the "
-                "fold that tests it leaves none to learn from. Leave it out, or pass test=(X_test, y_test)."
+                f"labels: expected every class in at least two folds, got class {name!r} in {units} only: "
+                "the fold that tests it leaves none to learn from. Leave it out, or pass "
+                "test=(X_test, y_test)."
             )
 
 

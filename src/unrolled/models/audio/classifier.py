@@ -20,7 +20,7 @@ from unrolled.errors import ArgumentError
 from unrolled.models.audio.augmentation import Augmentation
 from unrolled.models.audio.base import AudioEstimator
 from unrolled.models.audio.context import WordContext
-from unrolled.models.audio.inputs import is_label_among, read_audio_inputs, require_labels
+from unrolled.models.audio.inputs import is_label_among, read_audio_inputs, require_targets
 from unrolled.models.audio.levels import BandLevels
 from unrolled.models.audio.states import check_stream_rate
 from unrolled.models.audio.stream import AudioStream
@@ -201,7 +201,7 @@ class AudioClassifier(AudioEstimator):
         features = LogMel(recordings.rate, int(self.n_bands))
         data = self._raw_frames(recordings, features)
         samples = collect_samples(
-            data, as_labels(require_labels(y, _Y), len(data), who=_Y), sample_weight, groups
+            data, as_labels(require_targets(y, _Y), len(data), who=_Y), sample_weight, groups
         )
         smoothing = float(self.label_smoothing)
         targets = encode_classes(samples, self.class_weight, _Y, self.device, smoothing=smoothing)
@@ -308,7 +308,7 @@ class AudioClassifier(AudioEstimator):
         self._require_fitted()
         recordings, y, _ = read_audio_inputs(X, y, who=_X, rate=self.rate_, resample=bool(self.resample))
         frames = self.normalized_frames(recordings)
-        labels = as_labels(require_labels(y, _Y), len(frames), who=_Y)
+        labels = as_labels(require_targets(y, _Y), len(frames), who=_Y)
         require_like_classes(labels, self.classes_, _Y)
         predictions = self.classes_[frame_probabilities(self.networks_, frames, self.device).argmax(1)]
         return float(np.average(predictions == labels, weights=check_weights(sample_weight, frames)))

@@ -81,28 +81,17 @@ def _is_recording(item: Any) -> bool:
     return isinstance(item, Recording) or (hasattr(item, "dtype") and np.size(item) > _MOST_LABELS)
 
 
-def require_labels(y: Any, who: str) -> Any:
-    """Return labels, if there are any.
+def require_targets(y: Any, who: str, *, transcripts: bool = False) -> Any:
+    """Return labels or transcripts, if there are any.
 
     Raises:
-        DataError: there are none, neither given nor those of a folder.
+        DataError: there are none, neither given nor those of a folder or table.
     """
     if y is None:
-        raise DataError(f"{who}: expected labels, got none. Pass them, or a folder whose folders are labels.")
-    return y
-
-
-def require_transcripts(y: Any, who: str) -> Any:
-    """Return transcripts, if there are any.
-
-    Raises:
-        DataError: there are none, neither given nor those of a table.
-    """
-    if y is None:
-        raise DataError(
-            f"{who}: expected transcripts, got none. Pass them, or a table with a column of paths and one of "
-            "texts."
-        )
+        kind, way = "labels", "a folder whose folders are labels"
+        if transcripts:
+            kind, way = "transcripts", "a table with a column of paths and one of texts"
+        raise DataError(f"{who}: expected {kind}, got none. Pass them, or {way}.")
     return y
 
 

@@ -22,7 +22,7 @@ from unrolled.errors import ArgumentError
 from unrolled.formatting import quantity
 from unrolled.models.audio.augmentation import Augmentation
 from unrolled.models.audio.base import AudioEstimator
-from unrolled.models.audio.inputs import AudioInputs, read_audio_inputs, require_transcripts
+from unrolled.models.audio.inputs import AudioInputs, read_audio_inputs, require_targets
 from unrolled.models.audio.levels import BandLevels
 from unrolled.models.audio.states import check_stream_rate
 from unrolled.models.audio.training import audio_datasets, fit_audio_networks
@@ -198,7 +198,7 @@ class Transcriber(AudioEstimator):
         fraction = self.validation_fraction or 0.0
         group_ids = None if inputs.groups is None else as_groups(inputs.groups, n)
         mask = holdout_mask(n, fraction, seed, strata=None, groups=group_ids)
-        texts = as_transcripts(require_transcripts(inputs.y, _Y), n, _Y)
+        texts = as_transcripts(require_targets(inputs.y, _Y, transcripts=True), n, _Y)
         codec = make_codec(self.unit, self.alphabet, texts, mask, optional_int(self.vocabulary), _Y)
         data = self._raw_frames(inputs.recordings, features)
         names = [recording.name for recording in inputs.recordings]
@@ -361,7 +361,7 @@ class Transcriber(AudioEstimator):
 
     def _read_pairs(self, X: Any, y: Any) -> tuple[RecordingList, list[str]]:
         recordings, y, _ = self._read(X, y)
-        return recordings, as_transcripts(require_transcripts(y, _Y), len(recordings), _Y)
+        return recordings, as_transcripts(require_targets(y, _Y, transcripts=True), len(recordings), _Y)
 
     def _read(self, X: Any, y: Any = None) -> AudioInputs:
         return read_audio_inputs(
