@@ -122,6 +122,25 @@ def _results_of_this_commit(path: Path) -> dict[str, Facts]:
     return dict(kept["rows"]) if kept["commit"] == commit() else {}
 
 
+def chosen(names: Sequence[str], only: Sequence[str]) -> list[str]:
+    """Select the names that begin with one of `only`, or all without any; exit where one begins none."""
+    if wrong := [part for part in only if not any(name.startswith(part) for name in names)]:
+        raise SystemExit(f"--only: expected beginnings of {', '.join(names)}; got {', '.join(wrong)}.")
+    return [name for name in names if not only or name.startswith(tuple(only))]
+
+
+def earlier(file: str, part: str, name_of: Callable[[Facts], str]) -> dict[str, Facts]:
+    """Read the rows of a part of results/<file>.json by their names, each with its commit and processor."""
+    path = RESULTS / f"{file}.json"
+    record: Facts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {part: []}
+    return {name_of(row): row | measured_at(record | row) for row in record[part]}
+
+
+def measured_at(record: Facts) -> Facts:
+    """Select what a row says of its own: rows of one file may be of several commits and machines."""
+    return {name: record[name] for name in ("commit", "cpu")}
+
+
 def table(rows: Sequence[Facts]) -> str:
     """Lay out rows of the same keys as a table, numbers to the right.
 

@@ -6,15 +6,16 @@ speaker out entirely and tests on all of that one's recordings; the mean of six,
 chosen on takes 5 to 49 alone: those of a speaker that was left out beside another, and takes 5 to 9 of known
 speakers.
 The baselines are those of `compare`, on the frames that the model reads; those of aeon take part where it is
-installed. `left_out` in the results names the seeds and baselines of this list that were not run. Runs that
-are done are kept in `results/spoken_digits.partial.json`, so that an interrupted run of the same commit goes
-on. The file lies in fsdd/ in the folder UNROLLED_DATA, by default ../shared/data.
+installed. `left_out` in the results names the fits of this list that were not run. `--only` measures some of
+them and keeps the others; each names its commit and processor. Runs that are done are kept in
+`results/spoken_digits.partial.json`, so that an interrupted run of the same commit goes on. The file lies in
+fsdd/ in the folder UNROLLED_DATA, by default ../shared/data.
 
-    python -m benchmarks.spoken_digits [--toy]
+    python -m benchmarks.spoken_digits [--toy] [--only "known voices: seed"]
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -22,7 +23,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.record import DATA, RESULTS, Facts, main, print_now, require_file, resumed, table
+from benchmarks.record import (
+    DATA,
+    RESULTS,
+    Facts,
+    chosen,
+    earlier,
+    machine,
+    main,
+    measured_at,
+    print_now,
+    require_file,
+    resumed,
+    table,
+)
 from unrolled import AudioClassifier, LogMel, SequenceClassifier, Sequences
 from unrolled.data.audio.recording import Recording
 from unrolled.evaluate.sequence.baselines import (
@@ -59,26 +73,33 @@ class Digits(NamedTuple):
     takes: NDArray[np.int64]
 
 
-def run(toy: bool) -> Facts:
-    baselines = BASELINES | (AEON_BASELINES if has_aeon() and not toy else {})
+def run(toy: bool, only: Sequence[str] = ()) -> Facts:
+    baselines = BASELINES if toy else BASELINES | AEON_BASELINES
     speakers = sorted(set(read(toy).speakers.tolist()))
     names = [f"{KNOWN}: {name}" for name in (*baselines, *(f"seed {k}" for k in range(1 if toy else SEEDS)))]
     names += [f"{speaker}: {name}" for speaker in speakers for name in (*baselines, "seed 0")]
+    here = [name for name in names if has_aeon() or not name.endswith(tuple(AEON_BASELINES))]
     kept_in = None if toy else RESULTS / "spoken_digits.partial.json"
-    fits: list[Facts] = []
-    for fit in resumed(names, partial(measure, toy=toy), kept_in):
-        fits.append(fit)
-        print_now(table(fits).splitlines()[-1])
+    done = earlier("spoken_digits", "fits", fit_name) if only else {}
+    for fit in resumed(chosen(here, only), partial(measure, toy=toy), kept_in):
+        done[fit_name(fit)] = fit
+        print_now(table([fit]).splitlines()[-1])
+    fits = [done[name] for name in names if name in done]
+    baselines = {name: make for name, make in baselines.items() if f"{KNOWN}: {name}" in done}
     rows = [row(name, fits, speakers) for name in baselines]
     rows.append(row("unrolled", fits, speakers))
     print_now("\n" + table(rows))
     return {
         "threads": torch.get_num_threads(),
         "measure": "accuracy; median seconds of a fit on the official training part",
-        "left_out": [] if has_aeon() else [f"{name}: aeon is not installed" for name in AEON_BASELINES],
+        "left_out": [name for name in names if name not in done],
         "rows": rows,
         "fits": fits,
     }
+
+
+def fit_name(fit: Facts) -> str:
+    return f"{fit['split']}: {fit['model']}"
 
 
 def measure(name: str, *, toy: bool) -> Facts:
@@ -108,6 +129,7 @@ def measure(name: str, *, toy: bool) -> Facts:
         "fit_s": round(fit_s, 2),
         "fit_cpu_s": round(cpu_s, 2),
         "predict_s": round(time.perf_counter() - start_s, 2),
+        **measured_at(machine()),
     }
 
 
@@ -125,8 +147,8 @@ def row(model: str, fits: list[Facts], speakers: list[str]) -> Facts:
         "known_voices": round(float(np.mean(accuracies)), 4),
         "least": min(accuracies) if is_ours else None,
         "most": max(accuracies) if is_ours else None,
-        "unheard_voices": round(float(np.mean(list(unheard.values()))), 4),
-        **{speaker: unheard[speaker] for speaker in speakers},
+        "unheard_voices": round(float(np.mean(list(unheard.values()))), 4) if unheard else None,
+        **{speaker: unheard.get(speaker) for speaker in speakers},
         **{part: round(float(np.median([f[part] for f in known])), 2) for part in ("fit_s", "fit_cpu_s")},
     }
 

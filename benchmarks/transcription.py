@@ -26,7 +26,6 @@ the folder UNROLLED_DATA, by default ../shared/data.
 
 import gzip
 import hashlib
-import json
 import re
 import shutil
 import subprocess
@@ -45,9 +44,12 @@ from benchmarks.record import (
     DATA,
     RESULTS,
     Facts,
+    chosen,
     commit,
+    earlier,
     machine,
     main,
+    measured_at,
     print_now,
     require_file,
     resumed,
@@ -89,11 +91,10 @@ def run(toy: bool, only: Sequence[str] = ()) -> Facts:
         f"{task}: seed {seed}" for task in TASKS for seed in range(1 if toy or "unheard" in task else SEEDS)
     ]
     here = [fit for fit in fits if task_of(fit) in available_tasks(toy)]
-    names = [fit for fit in here if not only or fit.startswith(tuple(only))]
-    if wrong := [part for part in only if not any(fit.startswith(part) for fit in here)]:
-        raise SystemExit(f"--only: expected beginnings of {', '.join(here)}; got {', '.join(wrong)}.")
+    names = chosen(here, only)
     kept_in = None if toy else RESULTS / "transcription.partial.json"
-    rows, beside = earlier_rows() if only else ({}, {})
+    parts = ("rows", "rivals")
+    rows, beside = (earlier("transcription", part, row_name) if only else {} for part in parts)
     for row in resumed(names, partial(measure, toy=toy), kept_in):
         rows[row_name(row)] = row
         print_now(table([row]))
@@ -109,19 +110,6 @@ def run(toy: bool, only: Sequence[str] = ()) -> Facts:
         "rows": [rows[fit] for fit in fits if fit in rows],
         "rivals": sorted(beside.values(), key=lambda row: TASKS.index(row["task"])),
     }
-
-
-def earlier_rows() -> tuple[dict[str, Facts], dict[str, Facts]]:
-    """Read the rows and the rivals of the results so far, by their names; none where there are no results."""
-    path = RESULTS / "transcription.json"
-    if not path.exists():
-        return {}, {}
-    record = json.loads(path.read_text(encoding="utf-8"))
-    rows, beside = (
-        {row_name(row): row | measured_at(record | row) for row in record[part]}
-        for part in ("rows", "rivals")
-    )
-    return rows, beside
 
 
 def row_name(row: Facts) -> str:
@@ -183,11 +171,6 @@ def scores(task: str, model: str, texts: list[str], test: Pairs) -> Facts:
         "tested": rates.n_texts,
         **measured_at(machine()),
     }
-
-
-def measured_at(record: Facts) -> Facts:
-    """Select what a row says of its own: rows of one file may be of several commits and machines."""
-    return {name: record[name] for name in ("commit", "cpu")}
 
 
 def checkpoints() -> Path:

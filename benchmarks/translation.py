@@ -1,19 +1,21 @@
 """Multi30k, German to English: sacreBLEU on test 2016 (Flickr), simple translations and torch.nn beside.
 
-Translator() as it comes, one seed (a fit takes more than half an hour), on the 29,000 training pairs alone;
+Translator() as it comes, two seeds (a fit takes more than half an hour), on the 29,000 training pairs alone;
 settings were chosen without the test part. Texts are cased and whole; beam 5, greedy beside it. The baselines
 are those of `compare`. Then a training step of the same network, with the layers of torch.nn on packed
 sequences and its cross-entropy, from the same weights on the same batch, after both losses were found equal.
+`--only` measures some of the models and keeps the others; each names its commit and processor.
 Runs that are done are kept in `results/translation.partial.json`, and the epochs of one that is not in
 `results/translation.checkpoint`, so that an interrupted run of the same commit goes on; its time to fit is
 then that of the last part. The files lie in multi30k/ in the folder UNROLLED_DATA, by default ../shared/data.
 
-    python -m benchmarks.translation [--toy]
+    python -m benchmarks.translation [--toy] [--only "seed 1"]
 """
 
 import gzip
 import shutil
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -22,7 +24,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.record import DATA, RESULTS, Facts, main, print_now, resumed, table
+from benchmarks.record import (
+    DATA,
+    RESULTS,
+    Facts,
+    chosen,
+    earlier,
+    machine,
+    main,
+    measured_at,
+    print_now,
+    resumed,
+    table,
+)
 from benchmarks.timing import in_process, in_turns
 from unrolled import Translator
 from unrolled.data.text.bleu import translation_scores
@@ -31,21 +45,21 @@ from unrolled.models.text.translation.dataset import NO_TOKEN, PairBatch, PairDa
 from unrolled.models.text.translation.network import TranslationConfig, TranslationNetwork
 from unrolled.train.loop import BatchLoss
 
-SEEDS = 1
+SEEDS = 2
 STEP = "training step"
 TOY: dict[str, Any] = {"unit": "word", "hidden_size": 8, "embedding_size": 8, "max_epochs": 1}
 PUBLISHED = {"attention RNN, lowest of several papers": 33.5, "attention RNN, highest": 38.45}
 Pairs = tuple[list[str], list[str]]
 
 
-def run(toy: bool) -> Facts:
+def run(toy: bool, only: Sequence[str] = ()) -> Facts:
     names = [*TRANSLATION_BASELINES, *(f"seed {seed}" for seed in range(1 if toy else SEEDS)), STEP]
     kept_in = None if toy else RESULTS / "translation.partial.json"
-    fits: list[Facts] = []
-    for fit in resumed(names, partial(measure, toy=toy), kept_in):
-        fits.append(fit)
+    done = earlier("translation", "fits", lambda fit: str(fit["model"])) if only else {}
+    for fit in resumed(chosen(names, only), partial(measure, toy=toy), kept_in):
+        done[fit["model"]] = fit
         print_now(table([fit]))
-    *models, step = fits
+    *models, step = fits = [done[name] for name in names if name in done]
     shutil.rmtree(RESULTS / "translation.checkpoint", ignore_errors=True)
     seeds = [fit for fit in models if fit["model"].startswith("seed ")]
     bleus = [fit["bleu"] for fit in seeds]
@@ -63,6 +77,7 @@ def run(toy: bool) -> Facts:
         "seeds": len(seeds),
         "bleu_least": min(bleus),
         "bleu_most": max(bleus),
+        "left_out": [name for name in names if name not in done],
         "rows": rows,
         "step": step,
         "fits": fits,
@@ -97,6 +112,7 @@ def measure(name: str, *, toy: bool) -> Facts:
         "fit_cpu_s": round(cpu_s, 1),
         "predict_s": round(predict_s, 2),
         "signature": scores.signature,
+        **measured_at(machine()),
     }
 
 
@@ -175,6 +191,7 @@ def training_step(*, toy: bool) -> Facts:
         "times": round(timings["torch"].times, 2),
         "target_tokens_a_second": round(1000 * n_targets / timings["ours"].ms),
         "torch_tokens_a_second": round(1000 * n_targets / timings["torch"].ms),
+        **measured_at(machine()),
     }
 
 
