@@ -47,7 +47,7 @@ def test_random_recurrences_equal_a_slow_loop(recurrence_driver: Callable[..., P
     """Every cell, activation, option and plan equals a slow loop, forward and back; a plan keeps the bits."""
     name = kernels.build_info()["runnable"].split()[-1]
     ran = subprocess.run(
-        [recurrence_driver(name, "-O0"), "200"], capture_output=True, text=True, check=False, timeout=120
+        [recurrence_driver(name, "-O0"), "80"], capture_output=True, text=True, check=False, timeout=120
     )
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"{name}\n", "")
 

@@ -59,7 +59,7 @@ static void wave(int parts) { Wave(parts).go(); }
 static void a_phase_begins_once_the_one_before_has_ended() {
     for (const bool is_contended : {false, true}) {
         contended = is_contended;
-        for (int round = 0; round < 3000; ++round) wave(round % 6);
+        for (int round = 0; round < 500; ++round) wave(round % 6);
     }
 }
 
@@ -114,7 +114,7 @@ static void a_change_of_contention_between_calls_is_seen() {
     std::thread other([&] {
         while (!over) contended = !contended, std::this_thread::sleep_for(100us);
     });
-    for (int round = 0; round < 3000; ++round) wave(3);
+    for (int round = 0; round < 500; ++round) wave(3);
     over = true;
     other.join();
 }

@@ -92,7 +92,7 @@ static void concurrent_callers_do_not_mix() {
     std::vector<std::thread> callers;
     for (int caller = 0; caller < 3; ++caller)
         callers.emplace_back([caller] {
-            for (int problem = 0; problem < 300; ++problem) walk(2 + caller, 3);
+            for (int problem = 0; problem < 100; ++problem) walk(2 + caller, 3);
         });
     for (auto &caller : callers) caller.join();
 }
