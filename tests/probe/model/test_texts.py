@@ -55,6 +55,21 @@ def test_gradients_reach_the_words_of_every_network(fitted: TextClassifier) -> N
     assert (values.grad[0].abs().sum(0) > 0).sum() > 8
 
 
+def test_a_step_that_only_one_text_has_is_replaced_by_a_word(
+    fitted: TextClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mean of words would be the number of another one."""
+    probed, seen = as_probed_model(fitted, ["good", "it is not good at all"]), []
+    outputs = type(probed).outputs
+    monkeypatch.setattr(
+        type(probed), "outputs", lambda self, x=None, **kw: (seen.append(x), outputs(self, x, **kw))[1]
+    )
+    ur.probe.memory(fitted, ["good", "it is not good at all"])
+    places = torch.cat([x[..., [-1]].flatten() for x in seen if x is not None])
+    assert len(places)
+    assert torch.equal(places, places.round())
+
+
 def test_all_probes_take_texts(fitted: TextClassifier) -> None:
     """Order (retrained too), memory, states, gradients, length."""
     order = ur.probe.order(fitted, TEXTS, LABELS, repeats=19, folds=3)

@@ -16,6 +16,7 @@ from unrolled.errors import ArgumentError
 from unrolled.probe.measure.half_life import Floats
 from unrolled.probe.model.layer_hook import LayerCall, State, capture_calls, is_cell, single_call
 from unrolled.probe.model.probed_model import ProbedModel
+from unrolled.probe.model.texts import TextCall
 from unrolled.train.progress import ProgressLine
 
 _ALL_STEPS = 64  # of longer sequences, occlusion measures some steps only
@@ -166,7 +167,10 @@ def _occluded_steps(K: int) -> list[int]:
 
 
 def _replacement_steps(probed: ProbedModel, rows: Tensor, k: int, rng: torch.Generator) -> Tensor:
-    """Replace the step k back in each row (n, F) by that of another row, never its own."""
+    """Replace the step k back in each row (n, F) by that of another row, never its own.
+
+    Where only one row has such a step, by the mean of all steps; in texts, by any of them.
+    """
     lengths = probed.lengths[rows]
     has = torch.nonzero(lengths > k)[:, 0]
     steps = probed.values[rows[has], lengths[has] - 1 - k]
@@ -174,7 +178,10 @@ def _replacement_steps(probed: ProbedModel, rows: Tensor, k: int, rng: torch.Gen
     if len(has) > 1:
         replacements[has] = steps.roll(int(torch.randint(1, len(has), (), generator=rng)), 0)
     else:
-        replacements[has] = _valid_steps(probed, rows).mean(0)
+        steps = _valid_steps(probed, rows)
+        is_text = isinstance(probed.call, TextCall)  # whose steps name words, which have no mean
+        nth = torch.randint(len(steps), (), generator=rng)
+        replacements[has] = steps[nth] if is_text else steps.mean(0)
     return replacements
 
 
