@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from unrolled.errors import DataError
+from unrolled.models.text import base, regression
 from unrolled.models.text.classifier import TextClassifier
 
 Corpus = tuple[list[str], list[str]]
@@ -45,8 +46,31 @@ def test_pairs_of_words_take_little_memory_with_many_classes() -> None:
     )
     assert few.networks_[0].bigrams.weight.shape == (65_536, 2)
     assert many.networks_[0].bigrams.weight.numel() <= 2**20
-    assert few.networks_[0].tfidf.weight.shape == (65_536, 3)
-    assert many.networks_[0].tfidf is None  # a regression of so many classes takes too long
+    tfidf = few.networks_[0].tfidf
+    assert tfidf.weight.shape == (tfidf.n_words + 65_536, 3)
+    assert many.networks_[0].tfidf.weight.numel() <= 1.1 * 2**20
+
+
+def test_a_regression_that_would_take_long_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its work is that of all features and classes."""
+    texts, labels = ["a fine film", "a dull plot"] * 8, ["good", "bad"] * 8
+    monkeypatch.setattr(regression, "_MOST_WORK", 100)
+    model = TextClassifier(**SMALL | {"max_epochs": 1}).fit(texts, labels)
+    assert model.networks_[0].tfidf is None
+    assert "regression" not in model.network_config_.readout_words
+
+
+def test_the_validation_loss_is_that_of_the_model(reviews: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the sum of network and regression, as the epoch is chosen by it."""
+    texts, labels = zip(*dict.fromkeys(zip(*reviews, strict=True)), strict=True)  # each once
+    is_held = np.arange(len(texts)) % 3 == 0
+    monkeypatch.setattr(base, "holdout_mask", lambda *_, **__: is_held)
+    settings = SMALL | {"label_smoothing": 0.0, "validation_fraction": 0.3, "max_epochs": 4}
+    model = TextClassifier(**settings).fit(list(texts), list(labels))
+    held = np.flatnonzero(is_held)
+    probabilities = model.predict_proba([texts[i] for i in held])
+    right = probabilities[np.arange(len(held)), np.searchsorted(model.classes_, [labels[i] for i in held])]
+    assert -np.log(right).mean() == pytest.approx(model.history_.best.validation_loss, rel=1e-4)
 
 
 def test_a_misspelt_word_is_read_by_its_ngrams(fitted: TextClassifier) -> None:

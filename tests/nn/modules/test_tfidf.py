@@ -21,11 +21,15 @@ def _expected(tfidf: TfidfOutputs, outputs: torch.Tensor, words: list[int]) -> t
     """Add up what each feature of a text says, one by one."""
     sums = [torch.zeros(3, dtype=torch.float64) for _ in range(2)]
     for before, word in zip([5, *words], words, strict=False):
-        for first in (6, before):
-            sums[0] += tfidf.weight[(first * 1_000_003 + word * 7_919) % 40].double()
+        for row in (word, 5 + (before * 1_000_003 + word * 7_919) % 40):
+            sums[0] += tfidf.weight[row].double()
         for ngram in NGRAMS[OFFSETS[word] : OFFSETS[word + 1]]:
             sums[1] += tfidf.ngram_weight[ngram].double()
-    says = sum(each[:2] / each[2].clamp(min=1e-9).sqrt() for each in sums)
+    longest = tfidf.longest.double().flatten()
+    says = sum(
+        each[:2] / max(each[2].clamp(min=1e-9) ** 0.5, each[2] / most**0.5)
+        for each, most in zip(sums, longest, strict=True)
+    )
     return tfidf.scale.double() * (outputs + tfidf.bias.double() + says)
 
 
@@ -49,6 +53,16 @@ def test_steps_of_a_stream_sum_to_those_of_the_text() -> None:
         sums += tfidf.steps(before, WORDS[0, step], spelling[0, step])
     expected = tfidf(OUTPUTS[:1], WORDS[:1], spelling[:1], LENGTHS[:1])[0]
     assert torch.equal(tfidf.add(OUTPUTS[0], sums), expected)
+
+
+def test_a_text_longer_than_any_fitted_on_counts_by_its_mean() -> None:
+    """Its log odds do not grow with its length."""
+    tfidf = _tfidf()
+    tfidf.longest.fill_(tfidf.weight[:, -1].max())
+    words = torch.full((1, 400), 2)
+    spelling = torch.zeros(1, 400, 3)
+    few, many = (tfidf(OUTPUTS[:1], words, spelling, torch.tensor([length])) for length in (200, 400))
+    torch.testing.assert_close(few, many, rtol=0.01, atol=0.01)
 
 
 def test_a_text_without_a_known_feature_has_the_bias_alone() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
@@ -34,6 +34,7 @@ from unrolled.models.text.dataset import TextDataset
 from unrolled.models.text.encoder import TokenEncoder
 from unrolled.models.text.fine_tuning import FineTuning
 from unrolled.models.text.network import TextNetwork, TextNetworkConfig
+from unrolled.models.text.regression import is_regression_small
 from unrolled.models.text.stream import TextStates
 from unrolled.models.text.training import fit_text_networks, text_outputs, text_training_config
 from unrolled.nn.modules.pooling import POOLINGS, sequence_mask
@@ -48,7 +49,6 @@ Labels = NDArray[Any]
 _UNIT, _POOLING = "word", "last+mean+max"
 _BIGRAM_BUCKETS, _BIGRAM_DROPOUT = 65_536, 0.5
 _BIGRAM_WEIGHTS = 2**20  # of all buckets and classes together, 4 MB
-_REGRESSED_CLASSES = 64  # at most: the time of a regression on TF-IDF grows with them
 
 
 @dataclass(frozen=True)
@@ -254,9 +254,13 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
             learning_rate=self.learning_rate,
             seed=seed,
         )
+        network_config = self._make_config(encoder, vectors, targets.output_size)
+        if network_config.n_bigram_buckets and not self._per_step:
+            is_small = is_regression_small(dataset, targets.output_size)
+            network_config = replace(network_config, has_regression=is_small)
         with self._name_remedies():
             ensemble = fit_text_networks(
-                dataset, targets, self._make_config(encoder, vectors, targets.output_size), config,
+                dataset, targets, network_config, config,
                 vectors=vectors, fine_tuning=self._fine_tuning(), validation_mask=validation_mask,
                 n_members=int(self.n_members), device=self.device, monitor=monitor,
             )  # fmt: skip
@@ -289,7 +293,6 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
             per_step=self._per_step,
             n_bigram_buckets=n_pairs,
             bigram_dropout=_BIGRAM_DROPOUT,
-            n_tfidf_buckets=0 if self._per_step or output_size > _REGRESSED_CLASSES else n_pairs,
         )
 
     @property
@@ -376,10 +379,12 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
             reads += f", others by their character n-grams in {encoder.n_buckets:,} buckets"
         if encoder.vector_words:
             reads += f", beside vectors of {quantity(len(encoder.vector_words), 'word')}"
+        tfidf = self.networks_[0].tfidf
+        terms = "" if tfidf is None else f" of {quantity(tfidf.n_features, 'term')}"
         return (
             network_fact(config, bidirectional=config.bidirectional),
             Fact("Reads", reads),
-            Fact("Answers from", config.readout_words),
+            Fact("Answers from", config.readout_words + terms),
             Fact("Epochs", self.stopping_reason_),
         )
 

@@ -46,8 +46,9 @@ class TextClassifier(TextEstimator):
     A word is its own vector plus those of its character n-grams, so that a word that the training text lacks
     is still read by its spelling; recurrent layers read the words in both directions. Pairs of neighbouring
     words add to their logits directly, and so does a logistic regression on TF-IDF of words, pairs of words
-    and character n-grams, of up to 64 classes: what few short texts teach, a linear model learns more
-    quickly. All of it is learned from the texts given, without anything to download.
+    and character n-grams: what few short texts teach, a linear model learns more quickly. The regression is
+    left out where it would take long (67 million features of all texts times classes), and where texts are
+    not read by words. All of it is learned from the texts given, without anything to download.
 
     Args:
         encoder: a fitted LanguageModel, whose tokens, embedding and layers are read with and fine-tuned on

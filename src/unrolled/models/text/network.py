@@ -25,15 +25,15 @@ class TextNetworkConfig(EmbeddingConfig, SequenceNetworkConfig):
     Args:
         n_bigram_buckets: of hashed pairs of words that add to the outputs, see `BigramOutputs`; 0 for none.
         bigram_dropout: share of the pairs that a training step does not see.
-        n_tfidf_buckets: of hashed words and pairs that a logistic regression on TF-IDF reads, beside the
-            character n-grams of the embedding, see `TfidfOutputs`; 0 for none.
+        has_regression: whether a logistic regression on TF-IDF of words, pairs in as many buckets and the
+            n-grams of the embedding adds to the outputs of a text, see `TfidfOutputs`.
     """
 
     input_size: int = 0
     output_size: int
     n_bigram_buckets: int = 0
     bigram_dropout: float = 0.0
-    n_tfidf_buckets: int = 0
+    has_regression: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "input_size", self.width)
@@ -47,8 +47,8 @@ class TextNetworkConfig(EmbeddingConfig, SequenceNetworkConfig):
         """Describe what the output is computed from."""
         words = super().readout_words
         if self.n_bigram_buckets:
-            words += ", pairs of words" if self.n_tfidf_buckets else ", and pairs of words"
-        return words + (", and a logistic regression on TF-IDF" if self.n_tfidf_buckets else "")
+            words += ", pairs of words" if self.has_regression else ", and pairs of words"
+        return words + (", and a logistic regression on TF-IDF" if self.has_regression else "")
 
 
 class TextNetwork(nn.Module):
@@ -73,9 +73,9 @@ class TextNetwork(nn.Module):
                 both_sides=config.per_step and config.bidirectional,
             )
         self.tfidf: TfidfOutputs | None = None
-        if config.n_tfidf_buckets:
+        if config.has_regression:
             self.tfidf = TfidfOutputs(
-                config.n_words, config.n_tfidf_buckets, config.n_buckets, config.output_size
+                config.n_words, config.n_bigram_buckets, config.n_buckets, config.output_size
             )
         self.body = SequenceNetwork(SequenceNetworkConfig(**config.part(SequenceNetworkConfig)))  # type: ignore[arg-type]
         self.float()
@@ -127,30 +127,31 @@ class TextNetwork(nn.Module):
     def token_vectors(self, tokens: TokenBatch) -> Tensor:
         """Look up all that the network reads of tokens (B, T): (B, T, D).
 
-        D is the width of the embedding; with bigrams or a regression what it says of the word's spelling and
-        the position in the vocabulary follow, since a pair is of the words that stand side by side.
+        D is the width of the embedding. With bigrams two parts follow: what a regression says of the word's
+        spelling, if there is one, and the position in the vocabulary, as a pair is of words side by side.
         """
         vectors: Tensor = self.embedding(tokens)
-        if self.bigrams is None and self.tfidf is None:
+        if self.bigrams is None:
             return vectors
         return torch.cat([vectors, self._spelling(tokens), _words(tokens)[..., None].to(vectors)], -1)
 
     def _read(self, tokens: TokenBatch | Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return vectors (B, T, E), positions in the vocabulary (B, T) and what a regression says of each."""
+        """Return vectors (B, T, E), positions in the vocabulary (B, T), and `_spelling`."""
         if isinstance(tokens, TokenBatch):
             return self.embedding(tokens), _words(tokens), self._spelling(tokens)
         vectors, rest = tokens[..., : self.config.width], tokens[..., self.config.width :].detach()
         return vectors, tokens[..., -1].detach().long(), rest[..., :-1]
 
     def _spelling(self, tokens: TokenBatch) -> Tensor:
-        """Look up what a regression says of the spelling of words (B, T, K + 1); (B, T, 0) without one."""
-        if self.tfidf is None:
+        """Look up what the regression says of the spelling of words (B, T, K + 1); (B, T, 0) where unused."""
+        if self.tfidf is None or self.training:
             return torch.empty(*tokens.places.shape, 0, device=tokens.places.device)
         return self.tfidf.spelling(tokens.ngrams, tokens.ngram_offsets)[tokens.places]
 
     def _has_vjp(self) -> bool:
         return (
             self.embedding.has_vjp
+            and (self.tfidf is None or self.training)
             and (self.bigrams is None or self.bigrams.has_vjp)
             and self.body.trains_without_autograd(self.embedding.words.weight)
         )

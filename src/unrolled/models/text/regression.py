@@ -13,6 +13,7 @@ from torch import Tensor
 
 from unrolled.models.text.dataset import TextDataset
 from unrolled.models.text.network import TextNetworkConfig
+from unrolled.nn.modules.bigrams import words_before
 from unrolled.nn.modules.tfidf import LEAST_SQUARES, TfidfOutputs
 
 Floats = NDArray[np.float64]
@@ -21,7 +22,18 @@ Ints = NDArray[np.int64]
 _INVERSE_PENALTY = 8.0  # C
 _NGRAM_SHARE = 0.5  # norm of the character n-grams over that of the words
 _SCALE = 0.6  # of the sum of both logits, the network's and the regression's
-_MAX_ITERATIONS, _TOLERANCE = 300, 1e-3
+_MAX_ITERATIONS, _TOLERANCE = 100, 1e-5
+_MOST_WORK = 2**26  # features of all texts times classes: half a minute, and half a gigabyte
+
+
+def is_regression_small(dataset: TextDataset, n_classes: int) -> bool:
+    """Tell whether a regression on TF-IDF takes little beside a training: 67 million features times classes.
+
+    Of so many texts a network learns by itself what a regression knows.
+    """
+    tokens = dataset.sequences.values[:-1, 0]
+    n_ngrams = int(dataset.table.ngram_offsets.diff()[tokens].sum())
+    return (2 * len(tokens) + n_ngrams) * n_classes <= _MOST_WORK
 
 
 def fit_tfidf(
@@ -33,78 +45,62 @@ def fit_tfidf(
     with the network's logits were chosen on parts of the training texts of TREC-6 and SST-2.
 
     Args:
-        dataset: N texts to learn from.
+        dataset: N texts to learn from, each class among them.
         config: of the networks, which says how many buckets there are.
         classes: (N,) of each text, below `config.output_size`.
         weights: (N,) at least 0, of each text.
 
     Returns:
-        What adds the regression to a network; of texts of one class what adds nothing.
+        What adds the regression to the outputs of a network.
     """
     from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 (with it alone)
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
 
-    tfidf = TfidfOutputs(config.n_words, config.n_tfidf_buckets, config.n_buckets, config.output_size)
-    is_used = weights > 0
-    known = np.unique(classes[is_used])
-    if len(known) == 1:
-        return tfidf
-    words, ngrams = (
-        _Features(counts[is_used], weights[is_used]) for counts in _feature_counts(dataset, tfidf)
-    )
-    features = scipy.sparse.hstack([words.weighted(), _NGRAM_SHARE * ngrams.weighted()]).tocsr()
+    tfidf = TfidfOutputs(config.n_words, config.n_bigram_buckets, config.n_buckets, config.output_size)
+    blocks = _feature_counts(dataset, tfidf)
+    tables, shares = (tfidf.weight, tfidf.ngram_weight), (1.0, _NGRAM_SHARE)
+    for j, (counts, share) in enumerate(zip(blocks, shares, strict=True)):
+        idf = _inverse_document_frequencies(counts, weights)
+        squares = counts @ idf**2
+        _weigh(counts, idf, share / np.sqrt(np.maximum(squares, LEAST_SQUARES)))
+        tables[j][:, -1] = torch.from_numpy(idf**2)
+        tfidf.longest[j] = max(float(squares[weights > 0].max()), LEAST_SQUARES)
     regression = LogisticRegression(C=_INVERSE_PENALTY, max_iter=_MAX_ITERATIONS, tol=_TOLERANCE)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # it is as good by then
-        regression.fit(features, classes[is_used], weights[is_used])
+        warnings.simplefilter("ignore", ConvergenceWarning)  # so many iterations are the training
+        regression.fit(scipy.sparse.hstack(blocks, format="csr"), classes, weights)
     coefficients, intercepts = regression.coef_, regression.intercept_
-    if len(known) == 2:
+    if len(coefficients) == 1:  # log odds of the second of two classes
         coefficients = np.concatenate([-coefficients, coefficients]) / 2
         intercepts = np.concatenate([-intercepts, intercepts]) / 2
-    bias = np.full(config.output_size, intercepts.min() - np.log1p(is_used.sum()))  # of a class not known
-    bias[known] = intercepts
-    of_words, of_ngrams = np.split(coefficients.T, [words.n_known])
-    tfidf.weight[:] = words.table(of_words, known, config.output_size)
-    tfidf.ngram_weight[:] = ngrams.table(_NGRAM_SHARE * of_ngrams, known, config.output_size)
-    tfidf.bias[:] = torch.from_numpy(bias)
+    parts = np.split(coefficients.T, [len(tfidf.weight)])
+    for table, share, part in zip(tables, shares, parts, strict=True):
+        table[:, :-1] = share * table[:, -1:].sqrt() * torch.from_numpy(part)
+    tfidf.bias[:] = torch.from_numpy(intercepts)
     tfidf.scale.fill_(_SCALE)
     return tfidf
 
 
-class _Features:
-    """Features of one block, each with its inverse document frequency.
+def _inverse_document_frequencies(counts: Any, weights: Floats) -> Floats:
+    """Compute ln((1 + N) / (1 + n)) + 1 of each feature, n of N texts having it; 0 if none has.
 
     Args:
-        counts: (N, F) of the features of each text.
-        weights: (N,) above 0, of each text.
+        counts: (N, F).
+        weights: (N,): a text of weight k counts as k texts.
     """
+    of_entries = np.repeat(weights, np.diff(counts.indptr))
+    n = np.bincount(counts.indices, weights=of_entries, minlength=counts.shape[1])
+    return np.where(n > 0, np.log((1 + weights.sum()) / (1 + n)) + 1, 0.0)
 
-    def __init__(self, counts: Any, weights: Floats) -> None:
-        document_frequency = counts.astype(bool).T @ weights
-        self._places = np.flatnonzero(document_frequency)
-        self._idf = np.log((1 + weights.sum()) / (1 + document_frequency[self._places])) + 1
-        self._counts, self._n_features = counts[:, self._places], counts.shape[1]
 
-    @property
-    def n_known(self) -> int:
-        """Number of the features that some text has."""
-        return len(self._places)
-
-    def weighted(self) -> Any:
-        """Compute TF-IDF (N, n_known), as `TfidfOutputs` does."""
-        norms = np.sqrt(np.maximum(self._counts @ self._idf**2, LEAST_SQUARES))
-        return scipy.sparse.diags(1 / norms) @ self._counts @ scipy.sparse.diags(self._idf)
-
-    def table(self, coefficients: Floats, known: Ints, output_size: int) -> Tensor:
-        """Fill a table (F, K + 1) of `TfidfOutputs` from the coefficients (n_known, C) of known classes."""
-        table = np.zeros((self._n_features, output_size + 1))
-        table[self._places[:, None], known] = self._idf[:, None] * coefficients
-        table[self._places, -1] = self._idf**2
-        return torch.from_numpy(table)
+def _weigh(counts: Any, of_columns: Floats, of_rows: Floats) -> None:
+    """Multiply columns and rows in place: there are many."""
+    counts.data *= of_columns[counts.indices]
+    counts.data *= np.repeat(of_rows, np.diff(counts.indptr))
 
 
 def _feature_counts(dataset: TextDataset, tfidf: TfidfOutputs) -> tuple[Any, Any]:
-    """Count the features of N texts: words with pairs of words, and character n-grams, both (N, F)."""
+    """Count the features of N texts in the rows of both tables of `TfidfOutputs`: (N, rows), sparse."""
     sequences, table = dataset.sequences, dataset.table
     lengths, n_texts = sequences.lengths.cpu(), len(dataset)
     texts = torch.arange(n_texts).repeat_interleave(lengths)
@@ -112,16 +108,17 @@ def _feature_counts(dataset: TextDataset, tfidf: TfidfOutputs) -> tuple[Any, Any
     places = torch.arange(len(texts)) + (sequences.starts.cpu() - firsts)[texts]
     tokens = sequences.values[:, 0].cpu()[places]
     words = table.words.cpu()[tokens]
-    before = torch.cat([words[:1], words[:-1]])
+    before = words_before(words[None], tfidf.n_words)[0]
     before[firsts] = tfidf.n_words
-    buckets = torch.cat(tfidf.buckets(before, words))
-    of_words = _counts(texts.repeat(2), buckets, (n_texts, tfidf.n_buckets))
-    entries = np.ones(len(table.ngrams)), table.ngrams.cpu().numpy(), table.ngram_offsets.cpu().numpy()
-    ngrams = scipy.sparse.csr_matrix(entries, shape=(len(table.words), tfidf.n_ngram_buckets))
-    return of_words, _counts(texts, tokens, (n_texts, len(table.words))) @ ngrams
+    rows = torch.cat([words, tfidf.pair_rows(before, words)])
+    of_words = _counts(texts.repeat(2), rows, (n_texts, len(tfidf.weight)))
+    ngrams, offsets = table.ngrams.cpu().numpy(), table.ngram_offsets.cpu().numpy()
+    entries = np.ones(len(ngrams), np.float32), ngrams, offsets
+    of_tokens = scipy.sparse.csr_matrix(entries, shape=(len(table.words), tfidf.n_ngram_buckets))
+    return of_words, _counts(texts, tokens, (n_texts, len(table.words))) @ of_tokens
 
 
 def _counts(rows: Tensor, columns: Tensor, shape: tuple[int, int]) -> Any:
     """Count how often each column comes in each row."""
     places = rows.numpy(), columns.numpy()
-    return scipy.sparse.csr_matrix((np.ones(len(rows)), places), shape=shape)
+    return scipy.sparse.csr_matrix((np.ones(len(rows), np.float32), places), shape=shape)

@@ -75,13 +75,13 @@ class _DirectOutputs:
             self.arrays["tfidf"] = np.zeros((capacity, N_BLOCKS, n_outputs + 1))
 
     def check(self, words: Floats, name: str) -> None:
-        """Pass if these are positions in the vocabulary (n,), where there are any."""
-        is_position = (words >= 0) & (words < self._n_words) & (words == np.floor(words))
+        """Pass if these are positions in the vocabulary (n, M), the same for each network, if any is read."""
+        is_position = (words >= 0) & (words < self._n_words) & (words == np.floor(words[:, :1]))
         if self.width and not is_position.all():
-            row = int(np.argmin(is_position))
+            row, network = np.argwhere(~is_position)[0]
             raise DataError(
                 f"{name}: expected the position of a word among {self._n_words:,} at the end of each vector, "
-                f"got {words[row]:g} in step {row + 1}. Give texts or words, or take vectors from rows()."
+                f"got {words[row, network]:g} in step {row + 1}. Give texts or words, or what rows() returns."
             )
 
     @torch.inference_mode()
@@ -174,7 +174,7 @@ class TextStates(StreamStates):
         if not np.isfinite(rows).all():
             row = int(np.argmin(np.isfinite(rows).all(1)))
             raise DataError(f"{name}: expected vectors of finite numbers, got others in step {row + 1}.")
-        self._direct.check(rows[:, self._size - 1], name)
+        self._direct.check(rows[:, self._size - 1 :: self._size], name)
 
     def step(self, rows: Floats, streams: Ints, counts: Ints) -> Floats:
         """Step streams; see `StreamStates`."""

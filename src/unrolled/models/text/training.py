@@ -17,7 +17,6 @@ from unrolled.models.text.dataset import TextDataset, hash_bytes
 from unrolled.models.text.fine_tuning import FineTuning, copy_language_weights, fine_tuning_groups
 from unrolled.models.text.network import TextNetwork, TextNetworkConfig
 from unrolled.models.text.regression import fit_tfidf
-from unrolled.nn.modules.tfidf import TfidfOutputs
 from unrolled.train.batching import batches_of_like_length
 from unrolled.train.config import (
     EpochBounds,
@@ -28,6 +27,9 @@ from unrolled.train.config import (
 from unrolled.train.ensemble import Ensemble, fit_ensemble
 from unrolled.train.optimizer import ParameterGroup
 from unrolled.train.threads import shared_processors
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 _WEIGHT_DECAY = 0.1
 _MOST_EPOCHS, _MIN_STEPS = 50, 400  # where max_epochs is None
@@ -79,8 +81,8 @@ def fit_text_networks(
 ) -> Ensemble[TextNetwork]:
     """Train one network a seed; those weights are kept whose loss on the validation set was lowest.
 
-    A regression on TF-IDF that adds to the networks is fitted first, so that whoever interrupts the training
-    has it, on the texts that are not held out.
+    A regression on TF-IDF that adds to their outputs is fitted first, on the texts that are not held out: the
+    validation loss is that of the sum.
 
     Args:
         dataset: all texts.
@@ -115,7 +117,10 @@ def fit_text_networks(
     )
     lengths = training.sequences.lengths.cpu()
 
-    tfidf = _fit_tfidf(training, targets, network_config) if network_config.n_tfidf_buckets else None
+    regression = None
+    if network_config.has_regression:
+        classes, weights = _classes(training, targets)
+        regression = fit_tfidf(training, network_config, classes, weights).state_dict()
 
     def make_network() -> TextNetwork:
         network = TextNetwork(network_config)
@@ -123,9 +128,11 @@ def fit_text_networks(
             network.embedding.vectors[1:] = torch.from_numpy(vectors.vectors)
         if fine_tuning is not None:
             copy_language_weights(network, fine_tuning.language_network)
+        if network.tfidf is not None and regression is not None:
+            network.tfidf.load_state_dict(regression)
         return network.to(device)
 
-    ensemble = fit_ensemble(
+    return fit_ensemble(
         make_network,
         lambda network, batch: network.loss(batch, targets.criterion),
         training,
@@ -138,19 +145,16 @@ def fit_text_networks(
         ),
         monitor=monitor,
     )
-    for network in ensemble.networks:
-        if tfidf is not None and network.tfidf is not None:
-            network.tfidf.load_state_dict(tfidf.state_dict())
-    return ensemble
 
 
-def _fit_tfidf(dataset: TextDataset, targets: EncodedTargets, config: TextNetworkConfig) -> TfidfOutputs:
+def _classes(dataset: TextDataset, targets: EncodedTargets) -> tuple[Ints, Floats]:
+    """Return the class (N,) and the weight (N,) of each text."""
     classes, weights = dataset.sequences.targets.cpu(), torch.ones(len(dataset), dtype=torch.float64)
     if targets.class_weights is not None:
         weights = targets.class_weights[classes]
     if dataset.sequences.weights is not None:
         weights = weights * dataset.sequences.weights.cpu()
-    return fit_tfidf(dataset, config, classes.numpy(), weights.numpy())
+    return classes.numpy(), weights.numpy()
 
 
 @shared_processors()

@@ -63,7 +63,7 @@ class BigramOutputs(nn.Module):
 
     def precise(self, words: Tensor, lengths: Tensor) -> Tensor:
         """Compute the outputs of a trained network in float64, in the order of the steps."""
-        steps = self.steps(self._before(words), words).double()
+        steps = self.steps(words_before(words, self.n_words), words).double()
         return self._of_steps(steps, sequence_mask(lengths, words), lengths)
 
     def steps(self, before: Tensor, words: Tensor) -> Tensor:
@@ -95,7 +95,9 @@ class BigramOutputs(nn.Module):
 
     @torch.no_grad()
     def _add_gradient(self, words: Tensor, lengths: Tensor, counted: Tensor, d_outputs: Tensor) -> None:
-        buckets = pair_buckets(self._before(words), words, self.n_buckets)[counted]  # of the counted pairs
+        buckets = pair_buckets(words_before(words, self.n_words), words, self.n_buckets)[
+            counted
+        ]  # of the counted pairs
         if self.per_step:
             d_steps = STEP_SCALE * d_outputs
             if self.both_sides:
@@ -108,7 +110,7 @@ class BigramOutputs(nn.Module):
         gradient_to_add_to(self.weight).index_add_(0, buckets, d_pairs)
 
     def _outputs(self, words: Tensor, lengths: Tensor, counted: Tensor) -> Tensor:
-        return self._of_steps(self.steps(self._before(words), words), counted, lengths)
+        return self._of_steps(self.steps(words_before(words, self.n_words), words), counted, lengths)
 
     def _of_steps(self, steps: Tensor, counted: Tensor, lengths: Tensor) -> Tensor:
         """Compute the outputs from what the pairs that count, (B, T), say."""
@@ -127,8 +129,10 @@ class BigramOutputs(nn.Module):
             return is_valid
         return is_valid & (torch.rand(words.shape, device=words.device) >= self.dropout)
 
-    def _before(self, words: Tensor) -> Tensor:
-        return torch.cat([torch.full_like(words[:, :1], self.n_words), words[:, :-1]], 1)
+
+def words_before(words: Tensor, none: int) -> Tensor:
+    """Return the word before each of words (B, T); `none` before the first."""
+    return torch.cat([torch.full_like(words[:, :1], none), words[:, :-1]], 1)
 
 
 def pair_buckets(before: Tensor, words: Tensor, n_buckets: int) -> Tensor:
