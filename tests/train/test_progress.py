@@ -23,16 +23,33 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 @pytest.mark.parametrize("total", [1, 7, 199, 200, 201, 50_000])
 def test_updates_are_bounded(
-    total: int, clock: Callable[[float], None], capsys: pytest.CaptureFixture[str]
+    total: int,
+    clock: Callable[[float], None],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """However many steps, and however slow each: at most 200 lines, and the last says it is done."""
+    """However many steps, and however slow each: at most 200 updates, and the last says it is done."""
     clock(1.0)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     with ProgressLine("training", total, shown=True) as line:
         for done in range(1, total + 1):
             line.update(done, "epochs")
-    lines = capsys.readouterr().err.splitlines()
+        lines = capsys.readouterr().err.split("\r")[1:]
     assert len(lines) == min(total, 200)
-    assert lines[-1] == f"training {total}/{total} epochs, 0:00 left"
+    assert lines[-1].rstrip() == f"training {total}/{total} epochs, 0:00 left"
+
+
+def test_a_file_gets_a_line_every_two_seconds(
+    clock: Callable[[float], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A log keeps all of them: 100 steps of half a second are at most 25 lines, not a hundred."""
+    clock(0.5)
+    with ProgressLine("training", 100, shown=True) as line:
+        for done in range(1, 101):
+            line.update(done, "epochs")
+    lines = capsys.readouterr().err.splitlines()
+    assert 20 <= len(lines) <= 26
+    assert lines[-1] == "training 100/100 epochs, 0:00 left"
 
 
 def test_quick_steps_are_drawn_ten_times_a_second(

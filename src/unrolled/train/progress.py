@@ -13,10 +13,11 @@ from typing import Self
 _MOST_UPDATES = 199  # after the first: however many steps there are, drawing never shows in the run time
 _FIRST_S = 0.5  # of work, before the first estimate; within two seconds even where steps are slow
 _LONG_S = 2.0  # work that takes longer is shown where nobody says whether to show it
+_REDRAW_S, _LOG_S = 0.1, 2.0  # between two updates, on a terminal and in a file, where each is a line
 
 
 class ProgressLine:
-    """One line on stderr: what is done, how it goes, how long is left.
+    """One line on stderr: what is done, how it goes, how long is left; in a file a line every two seconds.
 
     Args:
         label: what is under way.
@@ -52,14 +53,16 @@ class ProgressLine:
     def advance(self, done: float) -> None:
         """Say that `done` of the total is done.
 
-        Draws when half a second has passed, and from then on at most 199 times, evenly over the work.
+        Draws when half a second has passed, and from then on at most 199 times, evenly over the work. In a
+        file, which keeps every line, two seconds lie between two, but for the last.
         """
         if self._shown is False:
             return
-        now_s = time.perf_counter()
+        now_s, is_terminal = time.perf_counter(), sys.stderr.isatty()
         due = done * _MOST_UPDATES // self._total > self._drawn or done == self._total
         due = due or (self._last_s == 0 and done > 0 and now_s - self._start_s >= _FIRST_S)
-        if not due or (now_s - self._last_s < 0.1 and done < self._total):
+        is_early = now_s - self._last_s < (_REDRAW_S if is_terminal else _LOG_S)
+        if not due or (is_early and done < self._total):
             return
         left_s = (now_s - self._start_s) / max(done, 1e-9) * (self._total - done)
         if self._shown is None and not self._is_long(now_s, left_s):
@@ -70,7 +73,7 @@ class ProgressLine:
         else:
             left = _clock(self._stages.seconds_left(done / self._total)) + " left in all"
         text = f"{self._label} {int(done)}/{self._total} {self._note}, {left}"
-        self._write("\r" + text.ljust(self._width) if sys.stderr.isatty() else text + "\n")
+        self._write("\r" + text.ljust(self._width) if is_terminal else text + "\n")
         self._width = len(text)
 
     def _is_long(self, now_s: float, left_s: float) -> bool:
