@@ -123,9 +123,13 @@ def _class_labels(classes: Sequence[str]) -> tuple[list[str], list[str]]:
     if len(classes) * (max(map(len, classes)) + 1) <= _MOST_LETTERS:
         return names, names
     numbers = [str(k + 1) for k in range(len(classes))]
-    wrapped = [textwrap.wrap(name, _LETTERS_OF_LINE, max_lines=2, placeholder="…") for name in classes]
-    rows = ["<br>".join(map(escaped, lines)) for lines in wrapped]
-    return [f"{row}  {k}" for row, k in zip(rows, numbers, strict=True)], numbers
+    return [f"{_in_lines(name)}  {k}" for name, k in zip(classes, numbers, strict=True)], numbers
+
+
+def _in_lines(label: str) -> str:
+    """Break a label of an axis into two lines at most, so that it leaves room for the plot on a phone."""
+    lines = textwrap.wrap(label, _LETTERS_OF_LINE, max_lines=2, placeholder="…")
+    return "<br>".join(map(escaped, lines))
 
 
 def comparison_figure(comparison: Any) -> go.Figure:
@@ -157,7 +161,7 @@ def comparison_figure(comparison: Any) -> go.Figure:
         )  # fmt: skip
     plot.update_layout(hovermode="closest", margin={"r": 30 + 7 * widest})
     plot.update_yaxes(
-        tickvals=list(range(len(rows))), ticktext=[escaped(candidate_label(row.name)) for row in rows],
+        tickvals=list(range(len(rows))), ticktext=[_in_lines(candidate_label(row.name)) for row in rows],
         range=[len(rows) - 0.5, -0.5], showgrid=False, tickfont={"color": INK, "size": 13},
     )  # fmt: skip
     plot.update_xaxes(

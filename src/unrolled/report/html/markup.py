@@ -43,18 +43,31 @@ def side_by_side(*charts: str) -> str:
 
 
 def table(
-    caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], styles: Sequence[str] = ()
+    caption: str,
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    styles: Sequence[str] = (),
+    *,
+    ends_in_text: bool = False,
 ) -> str:
-    """Render a table whose first column names its rows; `styles` gives each row a class."""
+    """Render a table whose first column names its rows, and whose others hold numbers.
+
+    Args:
+        caption: above it.
+        heads: of the columns.
+        rows: of it, each with as many cells.
+        styles: classes of the first rows.
+        ends_in_text: whether the last column holds texts: they begin at its left, and break into lines.
+    """
     head = "".join(f'<th scope="col">{_escape(word)}</th>' for word in heads)
     lines = []
     for k, row in enumerate(rows):
         cells = "".join(f"<td>{_escape(cell)}</td>" for cell in row[1:])
         style = styles[k] if k < len(styles) else ""
         lines.append(f'<tr{_class(style)}><th scope="row">{_escape(row[0])}</th>{cells}</tr>')
-    words = _escape(caption)
+    words, style_of_table = _escape(caption), _class("ends-in-text" if ends_in_text else "")
     return (
-        f'<div class="scroll" role="region" aria-label="{words}" tabindex="0"><table>\n'
+        f'<div class="scroll" role="region" aria-label="{words}" tabindex="0"><table{style_of_table}>\n'
         f"<caption><span>{words}</span></caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n"
         + "\n".join(lines)
         + "\n</tbody></table></div>"

@@ -41,7 +41,7 @@ def texts_section(data: TextData) -> str:
         examples = [text for text, label in zip(data.texts, data.labels, strict=True) if label == name]
         such = " · ".join(shortened(text, _MOST_CHARACTERS) for text in examples[:_SHOWN])
         rows.append((name, f"{counts[name]:,}", such))
-    shown = table("The first texts of each class", ("Class", "Texts", "Such as"), rows)
+    shown = table("The first texts of each class", ("Class", "Texts", "Such as"), rows, ends_in_text=True)
     many = len(data.classes) > _MOST_CLASSES
     lead = f"{_MOST_CLASSES} of {len(data.classes):,} classes are shown." if many else ""
     notes = [paragraph(f"On reading: {as_sentence(note)}", "aside") for note in data.notes]
