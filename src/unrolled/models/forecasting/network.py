@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from unrolled.models.forecasting.windows import ForecastBatch, Windows
 from unrolled.models.recurrent_core import CoreConfig, recurrent_core
 from unrolled.nn.layers.base import RecurrentLayer
+from unrolled.nn.modules.dropout import Dropout
 from unrolled.nn.modules.quantile_head import QuantileHead, pinball_loss
 from unrolled.nn.ops import torch_internals
+from unrolled.nn.ops.dropout import draw_mask
 from unrolled.nn.ops.forecasting import ReadoutOperands, quantile_readout, quantile_readout_backward
 from unrolled.nn.ops.gradients import PlainTrainingCheck, gradient_buffer, trains_plainly
 from unrolled.nn.ops.sequence import runs_on_kernels
@@ -62,7 +64,7 @@ class ForecastNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.core = _core(config)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         width = config.hidden_size + 2 + config.recent + config.horizon * (config.anchors + config.ahead)
         self.readout = QuantileHead(
             width,
@@ -122,8 +124,8 @@ class ForecastNetwork(nn.Module):
         weights = self.readout.weights
         keep, share = None, 1 - self.dropout.p
         if share < 1:
-            keep = states.new_empty(len(batch.levels), self.readout.hidden.in_features)
-            keep.bernoulli_(share).div_(share)
+            shape = (len(batch.levels), self.readout.hidden.in_features)
+            keep = draw_mask(shape, share, states).div_(share)
         operands = ReadoutOperands(
             states, batch.readouts, batch.context, batch.levels, batch.anchors, batch.ahead, batch.target,
             batch.target_mask, batch.weight, _LEVELS, keep, *weights,

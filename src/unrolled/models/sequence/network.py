@@ -17,11 +17,13 @@ from unrolled.models.recurrent_core import CoreConfig, initialize_memory, recurr
 from unrolled.models.sequence.dataset import SequenceBatch
 from unrolled.models.sequence.missing import GAP_GAIN, inputs_of
 from unrolled.nn.modules.conv_stem import ConvStem, max_scales
+from unrolled.nn.modules.dropout import Dropout
 from unrolled.nn.modules.frame_stem import FrameStem
 from unrolled.nn.modules.inference import direct_features, outputs_of, pool_states, states_of
 from unrolled.nn.modules.input_decay import InputDecay
 from unrolled.nn.modules.pooling import Pooling, Standardize, sequence_mask
 from unrolled.nn.ops import torch_internals
+from unrolled.nn.ops.dropout import draw_mask
 from unrolled.nn.ops.gradients import PlainTrainingCheck, gradient_buffer, trains_plainly
 from unrolled.nn.ops.sequence import HeadOperands, linear_head, linear_head_backward, runs_on_kernels
 from unrolled.train.loop import BatchLoss
@@ -165,7 +167,7 @@ class SequenceNetwork(nn.Module):
             if config.direct_inputs:
                 width += config.step_size * (1 if config.per_step else 2)
         self.standardize = Standardize(width)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.head = nn.Linear(width, config.output_size)
         self.float()  # as its inputs are, whatever torch's default
         self._trains_plainly = PlainTrainingCheck()
@@ -347,7 +349,7 @@ class SequenceNetwork(nn.Module):
         keep, mask = 1 - modules["dropout"].p, None
         if keep < 1 and self.training:
             with threads_for(features.numel()):
-                mask = torch.empty_like(features).bernoulli_(keep)
+                mask = draw_mask(features.shape, keep, features)
         keep_scale = 1.0 if mask is None else 1 / keep
         parameters, scaled = modules["head"]._parameters, modules["standardize"]._buffers  # noqa: SLF001
         weight, bias = parameters["weight"], parameters["bias"]

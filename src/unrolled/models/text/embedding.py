@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.models.text.encoder import TokenBatch
+from unrolled.nn.ops.dropout import draw_mask
 from unrolled.nn.ops.gradients import gradient_to_add_to, trains_plainly
 
 _SPREAD = 0.02  # of initial vectors: those of rare words move little, and would stay noise
@@ -173,6 +174,6 @@ class TokenEmbedding(nn.Module):
             is_known = torch.rand(shape, device=device)[..., None] >= config.unknown_dropout
         if config.word_dropout or config.embedding_dropout:
             keep = 1 - config.embedding_dropout
-            factors = torch.empty(*shape, config.width, device=device).bernoulli_(keep).div_(keep)
+            factors = draw_mask((*shape, config.width), keep, self.words.weight).div_(keep)
             factors *= torch.rand(shape, device=device)[..., None] >= config.word_dropout
         return _Masks(is_known, factors)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from unrolled.nn.layers.parameters import RecurrentParameters
 from unrolled.nn.ops import fused, launch, torch_internals
+from unrolled.nn.ops.dropout import draw_mask
 from unrolled.nn.ops.gradients import gradient_buffer, trains_plainly
 
 # From the gradient of a layer's outputs, and whether that of its inputs is needed, to the latter.
@@ -73,7 +74,7 @@ class RecurrentVjp(RecurrentParameters):
         for k, slots in enumerate(self._slots):
             keep = None
             if k > 0 and self.training and self.dropout > 0:
-                keep = torch.empty_like(inputs).bernoulli_(1 - self.dropout).mul_(1 / (1 - self.dropout))
+                keep = draw_mask(inputs.shape, 1 - self.dropout, inputs).mul_(1 / (1 - self.dropout))
                 inputs = inputs * keep
             is_last_only = last_only and k == len(self._slots) - 1
             results = [

@@ -20,6 +20,7 @@ from unrolled.errors import ArgumentError
 from unrolled.nn.cells.core import Cell, S
 from unrolled.nn.cells.zoneout import Zoneout
 from unrolled.nn.ops.checks import check_lengths, check_resets
+from unrolled.nn.ops.dropout import dropout as drop_numbers
 
 W = TypeVar("W")
 
@@ -233,7 +234,7 @@ def unroll_stack(
     finals: list[list[S]] = []
     for k, layer in enumerate(weights):
         if k > 0 and training and dropout > 0:
-            inputs = F.dropout(inputs, dropout)
+            inputs = drop_numbers(inputs, dropout)
         results = [
             run(
                 cell, inputs, w, None if states is None else states[k][d],

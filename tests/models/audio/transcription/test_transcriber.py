@@ -33,7 +33,7 @@ def test_words_have_the_times_of_their_tones(transcriber: Transcriber) -> None:
     """Each begins within the tone and ends within a third of a second behind it."""
     time, rng = np.arange(1800) / 8000, np.random.default_rng(0)
     tones = [np.sin(2 * np.pi * hertz * time) * np.hanning(1800) for hertz in TONES.values()]
-    wave = np.concatenate([part for tone in tones for part in (np.zeros(800), tone)])
+    wave = np.concatenate([*(part for tone in tones for part in (np.zeros(800), tone)), np.zeros(400)])
     (words,) = transcriber.predict_words([0.2 * (wave + rng.normal(0, 0.003, len(wave)))])
     assert [word.text for word in words] == list(TONES)
     for k, word in enumerate(words):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from unrolled.models.recurrent_core import CoreConfig, recurrent_core
 from unrolled.models.text.language.dataset import StreamBatch
 from unrolled.nn.modules.chunked_cross_entropy import chunked_cross_entropy
-from unrolled.nn.modules.locked_dropout import locked_dropout, run_with_weight_dropout
+from unrolled.nn.modules.dropout import locked_dropout, run_with_weight_dropout
 from unrolled.train.loop import BatchLoss
 
 State = tuple[Tensor, ...]  # (1, B, H) each: of every layer h, and of an LSTM c behind it

@@ -17,6 +17,7 @@ from unrolled.models.text.translation.dataset import NO_TOKEN, PairBatch
 from unrolled.nn.layers.rnn import GRU, LSTM, RNN
 from unrolled.nn.modules.attention import Attention, AttentionMemory
 from unrolled.nn.modules.chunked_cross_entropy import chunked_cross_entropy
+from unrolled.nn.modules.dropout import Dropout
 from unrolled.train.loop import BatchLoss
 
 State = tuple[Tensor, ...]  # of one layer, each part (1, B, H)
@@ -100,7 +101,7 @@ class TranslationNetwork(nn.Module):
         self.decoder = nn.ModuleList([make(size, H, **options) for size in sizes])
         self.readout = nn.Linear(H + width, E)
         self.bias = nn.Parameter(torch.zeros(config.n_tokens))
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.float()
 
     def encode(self, source: Tensor, lengths: Tensor) -> tuple[AttentionMemory, DecoderState]:

@@ -1,15 +1,28 @@
-"""Dropout of recurrent networks that is drawn once for all steps: of outputs, and of recurrent weights."""
+"""Dropout: of each number, of outputs the same at all steps, and of recurrent weights."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
 from unrolled.nn.layers.rnn import GRU, LSTM, RNN
+from unrolled.nn.ops.dropout import draw_mask, dropout
+
+
+class Dropout(nn.Dropout):
+    """Dropout of torch with the masks of `draw_mask`, as the kernels' way has them.
+
+    >>> dropped = Dropout(0.5)(torch.ones(100, 100))
+    >>> dropped.unique().tolist(), Dropout(0.5).eval()(torch.ones(2)).tolist()
+    ([0.0, 2.0], [1.0, 1.0])
+    """
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Zero numbers in training, and scale the others up."""
+        return dropout(values, self.p) if self.training and self.p else values
 
 
 def locked_dropout(values: Tensor, rate: float, *, is_training: bool) -> Tensor:
@@ -25,8 +38,7 @@ def locked_dropout(values: Tensor, rate: float, *, is_training: bool) -> Tensor:
     if not is_training or not rate:
         return values
     shape = (1, *values.shape[1:])
-    mask = torch.empty(shape, dtype=values.dtype, device=values.device).bernoulli_(1 - rate)
-    return values * mask.div_(1 - rate)
+    return values * draw_mask(shape, 1 - rate, values).div_(1 - rate)
 
 
 def run_with_weight_dropout(layer: RNN | GRU | LSTM, rate: float, *inputs: Any, **options: Any) -> Any:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from unrolled.nn import GRU, LSTM, RNN
-from unrolled.nn.modules.locked_dropout import locked_dropout, run_with_weight_dropout
+from unrolled.nn.modules.dropout import locked_dropout, run_with_weight_dropout
 
 
 def test_a_mask_serves_all_steps_of_a_row_and_no_other_row() -> None:

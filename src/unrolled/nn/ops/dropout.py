@@ -1,0 +1,37 @@
+"""Dropout, whose masks are drawn 16 bits a number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+_FEW = 8192  # numbers, of which the two ways to draw take as long
+_BITS = 16
+
+
+def dropout(values: Tensor, rate: float) -> Tensor:
+    """Zero numbers with probability `rate`, and scale the others up."""
+    if rate == 1:
+        return values * 0
+    return values * draw_mask(values.shape, 1 - rate, values).div_(1 - rate)
+
+
+def draw_mask(shape: Sequence[int], keep: float, like: Tensor) -> Tensor:
+    """Draw a mask of ones and zeros, each a one with probability `keep`, of the dtype and device of `like`.
+
+    Of torch's generator it takes a word of 64 bits for four numbers, where `bernoulli_` takes several words
+    for each: it is three to five times as quick. `keep` counts in steps of 2^-16, at least one.
+
+    >>> mask = draw_mask((100, 100), 0.75, torch.empty(()))
+    >>> mask.unique().tolist(), round(mask.mean().item(), 1)
+    ([0.0, 1.0], 0.8)
+    """
+    count = torch.Size(shape).numel()
+    if count < _FEW:
+        return torch.empty(shape, dtype=like.dtype, device=like.device).bernoulli_(keep)
+    words = torch.empty(-(-count * _BITS // 64), dtype=torch.int64, device=like.device)
+    drawn = words.random_(-(1 << 63), None).view(torch.int16)[:count].view(shape)  # from -2^15 to below 2^15
+    n_kept = max(round(keep * (1 << _BITS)), 1)  # of 2^16 values
+    return drawn.le(n_kept - 1 - (1 << (_BITS - 1))).to(like.dtype)
