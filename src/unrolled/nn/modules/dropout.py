@@ -15,6 +15,7 @@ from unrolled.nn.ops.dropout import draw_mask, dropout
 class Dropout(nn.Dropout):
     """Dropout of torch with the masks of `draw_mask`, as the kernels' way has them.
 
+    >>> import torch
     >>> dropped = Dropout(0.5)(torch.ones(100, 100))
     >>> dropped.unique().tolist(), Dropout(0.5).eval()(torch.ones(2)).tolist()
     ([0.0, 2.0], [1.0, 1.0])
@@ -31,6 +32,7 @@ def locked_dropout(values: Tensor, rate: float, *, is_training: bool) -> Tensor:
     Source: Gal and Ghahramani, A Theoretically Grounded Application of Dropout in Recurrent Neural Networks
     (2016).
 
+    >>> import torch
     >>> dropped = locked_dropout(torch.ones(3, 2, 8), 0.5, is_training=True)
     >>> torch.equal(dropped[0], dropped[2]), sorted({*dropped.flatten().tolist()} | {0.0, 2.0})
     (True, [0.0, 2.0])
@@ -55,6 +57,7 @@ def run_with_weight_dropout(layer: RNN | GRU | LSTM, rate: float, *inputs: Any, 
         inputs: of the layer.
         options: `lengths` and `resets`.
 
+    >>> import torch
     >>> layer = GRU(3, 5)
     >>> output, h_n = run_with_weight_dropout(layer, 0.5, torch.randn(7, 2, 3))
     >>> output.shape, torch.equal(output, layer(torch.randn(7, 2, 3))[0])
