@@ -102,6 +102,17 @@ def _epoch(facts: Facts) -> Sequence[str]:
     return f"{fit:.2f} ms by `fit`, {loop:.2f} in a loop of torch's", f"{name} {best[0]:.2f} ms", ratios
 
 
+def _text_training(facts: Facts) -> Sequence[str]:
+    """Geometric means over the networks of texts, and the least ratio."""
+    ours, theirs = (geometric_mean(r[f"{who}_tokens_s"] for r in facts["rows"]) for who in ("ours", "torch"))
+    least = min(r["ratio"] for r in facts["rows"])
+    return (
+        f"{ours:,.0f} tokens a second",
+        f"the same on torch.nn {theirs:,.0f}",
+        f"{ours / theirs:.2f} × as fast, at least {least:.2f}",
+    )
+
+
 def _m3(facts: Facts) -> Sequence[str]:
     every = next(r for r in facts["rows"] if r["frequency"] == "ALL")
     ours, best = every["unrolled"], every["N-BEATS"]
@@ -224,6 +235,9 @@ TABLES = {
         Row("ragged batches of 50 steps and more", "ragged", _ragged),
         Row("LSTM beside Keras, JAX and flax", "frameworks", _frameworks),
         Row("an epoch of a small task, 733 windows of 12", "epoch", _epoch),
+        Row(
+            "classifiers, taggers and language models of texts, whole steps", "text_training", _text_training
+        ),
     ],
     "Accuracy (defaults; official splits)": [
         Row("M3, 3,003 series, sMAPE (lower is better)", "m3", _m3),
