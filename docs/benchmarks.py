@@ -263,7 +263,7 @@ TABLES = {
             _transcription("digits, known voices"),
         ),
         Row(
-            "connected digits of voices that were left out, word error rate (lower is better)",
+            "connected digits of five voices, each left out, word error rate (lower is better)",
             "transcription",
             _transcription("unheard"),
         ),

@@ -17,7 +17,7 @@ _REDRAW_S, _LOG_S = 0.1, 2.0  # between two updates, on a terminal and in a file
 
 
 class ProgressLine:
-    """One line on stderr: what is done, how it goes, how long is left; in a file a line every two seconds.
+    """One line on stderr: what is done, how it goes, how long is left; in a file at most one in two seconds.
 
     Args:
         label: what is under way.

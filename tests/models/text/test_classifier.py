@@ -49,6 +49,8 @@ def test_pairs_of_words_take_little_memory_with_many_classes() -> None:
     tfidf = few.networks_[0].tfidf
     assert tfidf.weight.shape == (tfidf.n_words + 65_536, 3)
     assert many.networks_[0].tfidf.weight.numel() <= 1.1 * 2**20
+    wide = TextClassifier(**SMALL | {"max_epochs": 1, "n_buckets": 1 << 15})
+    assert wide.fit(texts, [f"{k % 150}" for k in range(300)]).networks_[0].tfidf is None  # 6 million weights
 
 
 def test_a_regression_that_would_take_long_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

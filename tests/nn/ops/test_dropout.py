@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from unrolled.nn.ops.dropout import draw_mask
+from unrolled.nn.ops.dropout import draw_mask, dropout
 
 LIKE = torch.empty(())
 
@@ -36,9 +36,21 @@ def test_edges_and_types() -> None:
     double = torch.empty((), dtype=torch.float64)
     assert draw_mask((100, 100), 1.0, double).eq(1).all()
     assert draw_mask((100, 100), 1 - 1e-9, double).eq(1).all()
-    assert draw_mask((100, 100), 1e-9, double).mean() < 1e-3
+    assert draw_mask((100, 100), 1e-9, double).eq(0).all()
     assert draw_mask((0, 5), 0.5, double).shape == (0, 5)
     assert draw_mask((100, 100), 0.5, double).dtype == torch.float64
+
+
+def test_dropout_is_torchs_at_its_edges_and_in_transforms() -> None:
+    """Rates of 0, 1 and none at all; a map over a batch draws for each."""
+    values = torch.ones(100, 100)
+    assert torch.equal(dropout(values, 0.0), values)
+    assert not dropout(values, 1.0).any()
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        dropout(values, 1.5)
+    mapped = torch.func.vmap(lambda x: dropout(x, 0.5), randomness="different")(torch.ones(3, 100, 100))
+    assert not torch.equal(mapped[0], mapped[1])
+    assert dropout(values, 0.25).mean().item() == pytest.approx(1, abs=0.05)
 
 
 def test_a_seed_repeats_the_mask() -> None:

@@ -256,7 +256,7 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
         )
         network_config = self._make_config(encoder, vectors, targets.output_size)
         if network_config.n_bigram_buckets and not self._per_step:
-            is_small = is_regression_small(dataset, targets.output_size)
+            is_small = is_regression_small(dataset, network_config)
             network_config = replace(network_config, has_regression=is_small)
         with self._name_remedies():
             ensemble = fit_text_networks(

@@ -24,13 +24,18 @@ _NGRAM_SHARE = 0.5  # norm of the character n-grams over that of the words
 _SCALE = 0.6  # of the sum of both logits, the network's and the regression's
 _MAX_ITERATIONS, _TOLERANCE = 100, 1e-5
 _MOST_WORK = 2**26  # features of all texts times classes: half a minute, and half a gigabyte
+_MOST_WEIGHTS = 2**22  # features times classes: the solver holds some 25 vectors of them, 0.8 GB
 
 
-def is_regression_small(dataset: TextDataset, n_classes: int) -> bool:
-    """Tell whether a regression on TF-IDF takes little beside a training: 67 million features times classes.
+def is_regression_small(dataset: TextDataset, config: TextNetworkConfig) -> bool:
+    """Tell whether a regression on TF-IDF takes little beside a training, in time and memory.
 
-    Of so many texts a network learns by itself what a regression knows.
+    At most 67 million features of all texts times classes, of which a network learns by itself what a
+    regression knows, and 4 million weights.
     """
+    n_classes = config.output_size
+    if (config.n_words + config.n_bigram_buckets + config.n_buckets) * n_classes > _MOST_WEIGHTS:
+        return False
     tokens = dataset.sequences.values[:-1, 0]
     n_ngrams = int(dataset.table.ngram_offsets.diff()[tokens].sum())
     return (2 * len(tokens) + n_ngrams) * n_classes <= _MOST_WORK
@@ -64,7 +69,7 @@ def fit_tfidf(
         squares = counts @ idf**2
         _weigh(counts, idf, share / np.sqrt(np.maximum(squares, LEAST_SQUARES)))
         tables[j][:, -1] = torch.from_numpy(idf**2)
-        tfidf.longest[j] = max(float(squares[weights > 0].max()), LEAST_SQUARES)
+        tfidf.longest[j] = max(float(squares[weights > 0].max(initial=0.0)), LEAST_SQUARES)
     regression = LogisticRegression(C=_INVERSE_PENALTY, max_iter=_MAX_ITERATIONS, tol=_TOLERANCE)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # so many iterations are the training

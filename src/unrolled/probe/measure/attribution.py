@@ -180,8 +180,10 @@ def _replacement_steps(probed: ProbedModel, rows: Tensor, k: int, rng: torch.Gen
     else:
         steps = _valid_steps(probed, rows)
         is_text = isinstance(probed.call, TextCall)  # whose steps name words, which have no mean
-        nth = torch.randint(len(steps), (), generator=rng)
-        replacements[has] = steps[nth] if is_text else steps.mean(0)
+        if is_text:
+            replacements[has] = steps[torch.randint(len(steps), (), generator=rng)]
+        else:
+            replacements[has] = steps.mean(0)
     return replacements
 
 
