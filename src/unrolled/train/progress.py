@@ -58,11 +58,13 @@ class ProgressLine:
         """
         if self._shown is False:
             return
-        now_s, is_terminal = time.perf_counter(), sys.stderr.isatty()
+        now_s = time.perf_counter()
         due = done * _MOST_UPDATES // self._total > self._drawn or done == self._total
         due = due or (self._last_s == 0 and done > 0 and now_s - self._start_s >= _FIRST_S)
-        is_early = now_s - self._last_s < (_REDRAW_S if is_terminal else _LOG_S)
-        if not due or (is_early and done < self._total):
+        if not due:
+            return
+        is_terminal = sys.stderr.isatty()
+        if now_s - self._last_s < (_REDRAW_S if is_terminal else _LOG_S) and done < self._total:
             return
         left_s = (now_s - self._start_s) / max(done, 1e-9) * (self._total - done)
         if self._shown is None and not self._is_long(now_s, left_s):

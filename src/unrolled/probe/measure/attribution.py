@@ -179,8 +179,7 @@ def _replacement_steps(probed: ProbedModel, rows: Tensor, k: int, rng: torch.Gen
         replacements[has] = steps.roll(int(torch.randint(1, len(has), (), generator=rng)), 0)
     else:
         steps = _valid_steps(probed, rows)
-        is_text = isinstance(probed.call, TextCall)  # whose steps name words, which have no mean
-        if is_text:
+        if isinstance(probed.call, TextCall):  # whose steps name words, which have no mean
             replacements[has] = steps[torch.randint(len(steps), (), generator=rng)]
         else:
             replacements[has] = steps.mean(0)
