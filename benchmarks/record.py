@@ -122,6 +122,38 @@ def _results_of_this_commit(path: Path) -> dict[str, Facts]:
     return dict(kept["rows"]) if kept["commit"] == commit() else {}
 
 
+def measured(
+    names: Sequence[str],
+    compute: Callable[[str], Facts],
+    file: str,
+    *,
+    part: str,
+    name_of: Callable[[Facts], str],
+    only: Sequence[str],
+    toy: bool,
+) -> dict[str, Facts]:
+    """Measure the rows that `only` chooses, beside those of results/<file>.json, and print each as it comes.
+
+    Args:
+        names: of all rows that can be measured here.
+        compute: from a name to a row.
+        file: of the results, which are kept in results/<file>.partial.json until all are there.
+        part: of the results that holds the rows.
+        name_of: the name of a row.
+        only: beginnings of names; none for all, without the rows of before.
+        toy: whether nothing is kept.
+
+    Returns:
+        Rows by their names, those of before first.
+    """
+    rows = earlier(file, part, name_of) if only else {}
+    kept_in = None if toy else RESULTS / f"{file}.partial.json"
+    for row in resumed(chosen(names, only), compute, kept_in):
+        rows[name_of(row)] = row
+        print_now(table([row]))
+    return rows
+
+
 def chosen(names: Sequence[str], only: Sequence[str]) -> list[str]:
     """Select the names that begin with one of `only`, or all without any; exit where one begins none."""
     if wrong := [part for part in only if not any(name.startswith(part) for name in names)]:

@@ -25,16 +25,13 @@ from numpy.typing import NDArray
 
 from benchmarks.record import (
     DATA,
-    RESULTS,
     Facts,
-    chosen,
-    earlier,
     machine,
     main,
+    measured,
     measured_at,
     print_now,
     require_file,
-    resumed,
     table,
 )
 from unrolled import AudioClassifier, LogMel, SequenceClassifier, Sequences
@@ -79,11 +76,8 @@ def run(toy: bool, only: Sequence[str] = ()) -> Facts:
     names = [f"{KNOWN}: {name}" for name in (*baselines, *(f"seed {k}" for k in range(1 if toy else SEEDS)))]
     names += [f"{speaker}: {name}" for speaker in speakers for name in (*baselines, "seed 0")]
     here = [name for name in names if has_aeon() or not name.endswith(tuple(AEON_BASELINES))]
-    kept_in = None if toy else RESULTS / "spoken_digits.partial.json"
-    done = earlier("spoken_digits", "fits", fit_name) if only else {}
-    for fit in resumed(chosen(here, only), partial(measure, toy=toy), kept_in):
-        done[fit_name(fit)] = fit
-        print_now(table([fit]).splitlines()[-1])
+    compute = partial(measure, toy=toy)
+    done = measured(here, compute, "spoken_digits", part="fits", name_of=fit_name, only=only, toy=toy)
     fits = [done[name] for name in names if name in done]
     baselines = {name: make for name, make in baselines.items() if f"{KNOWN}: {name}" in done}
     rows = [row(name, fits, speakers) for name in baselines]

@@ -42,17 +42,16 @@ from numpy.typing import NDArray
 
 from benchmarks.record import (
     DATA,
-    RESULTS,
     Facts,
     chosen,
     commit,
     earlier,
     machine,
     main,
+    measured,
     measured_at,
     print_now,
     require_file,
-    resumed,
     table,
 )
 from unrolled import Recording, Transcriber
@@ -91,16 +90,12 @@ def run(toy: bool, only: Sequence[str] = ()) -> Facts:
         f"{task}: seed {seed}" for task in TASKS for seed in range(1 if toy or "unheard" in task else SEEDS)
     ]
     here = [fit for fit in fits if task_of(fit) in available_tasks(toy)]
-    names = chosen(here, only)
-    kept_in = None if toy else RESULTS / "transcription.partial.json"
-    parts = ("rows", "rivals")
-    rows, beside = (earlier("transcription", part, row_name) if only else {} for part in parts)
-    for row in resumed(names, partial(measure, toy=toy), kept_in):
-        rows[row_name(row)] = row
-        print_now(table([row]))
+    compute = partial(measure, toy=toy)
+    rows = measured(here, compute, "transcription", part="rows", name_of=row_name, only=only, toy=toy)
+    beside = earlier("transcription", "rivals", row_name) if only else {}
     if not toy:
         shutil.rmtree(checkpoints(), ignore_errors=True)
-    for row in rivals(list(dict.fromkeys(map(task_of, names))), toy):
+    for row in rivals(list(dict.fromkeys(map(task_of, chosen(here, only)))), toy):
         beside[row_name(row)] = row
     for part in (rows, beside):
         print_now("\n" + table(list(part.values())))

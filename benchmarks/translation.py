@@ -17,6 +17,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -24,19 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.record import (
-    DATA,
-    RESULTS,
-    Facts,
-    chosen,
-    earlier,
-    machine,
-    main,
-    measured_at,
-    print_now,
-    resumed,
-    table,
-)
+from benchmarks.record import DATA, RESULTS, Facts, machine, main, measured, measured_at, print_now, table
 from benchmarks.timing import in_process, in_turns
 from unrolled import Translator
 from unrolled.data.text.bleu import translation_scores
@@ -54,11 +43,10 @@ Pairs = tuple[list[str], list[str]]
 
 def run(toy: bool, only: Sequence[str] = ()) -> Facts:
     names = [*TRANSLATION_BASELINES, *(f"seed {seed}" for seed in range(1 if toy else SEEDS)), STEP]
-    kept_in = None if toy else RESULTS / "translation.partial.json"
-    done = earlier("translation", "fits", lambda fit: str(fit["model"])) if only else {}
-    for fit in resumed(chosen(names, only), partial(measure, toy=toy), kept_in):
-        done[fit["model"]] = fit
-        print_now(table([fit]))
+    compute = partial(measure, toy=toy)
+    done = measured(
+        names, compute, "translation", part="fits", name_of=itemgetter("model"), only=only, toy=toy
+    )
     *models, step = fits = [done[name] for name in names if name in done]
     shutil.rmtree(RESULTS / "translation.checkpoint", ignore_errors=True)
     seeds = [fit for fit in models if fit["model"].startswith("seed ")]

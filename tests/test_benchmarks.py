@@ -197,8 +197,7 @@ def test_rows_that_are_not_measured_again_keep_their_commit(
         "rivals": [{**row, "model": "nearest recording"}],
     }
     (tmp_path / "transcription.json").write_text(json.dumps(earlier))
-    for each in (record, module):
-        monkeypatch.setattr(each, "RESULTS", tmp_path)
+    monkeypatch.setattr(record, "RESULTS", tmp_path)
     monkeypatch.setattr(record, "ROOT", tmp_path)
     monkeypatch.setattr(record, "machine", lambda: {"commit": "new", "cpu": "quick"})
     monkeypatch.setattr(module, "available_tasks", lambda toy: [module.KNOWN, "captions"])
